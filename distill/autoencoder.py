@@ -1,0 +1,97 @@
+"""Trains the pocket family's AutoencoderKLWan: single frames first, then clips.
+
+8x in space and 4x in time, 16 channels. Pixels are folded 2x2 into channels first (`patch_size=2`) and the blocks have
+averaging shortcuts (`is_residual`), as in Wan2.2's 5B autoencoder: the costly full-size convolutions go away, and the
+shortcuts carry a rough picture from the first step (DC-AE, arXiv 2410.10733).
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLWan
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, WanResample, unpatchify
+from torch import Tensor
+
+from distill import parallel
+from distill.checkpoint import Run
+from distill.config import AutoencoderRecipe
+from distill.data import crops, generator
+
+Z_DIM = 16
+
+
+def build() -> AutoencoderKLWan:
+    """A new autoencoder of the pocket size."""
+    return AutoencoderKLWan(
+        base_dim=16,
+        decoder_base_dim=24,
+        z_dim=Z_DIM,
+        dim_mult=[1, 2, 2],
+        num_res_blocks=1,
+        temperal_downsample=[True, True],
+        is_residual=True,
+        in_channels=12,
+        out_channels=12,
+        patch_size=2,
+        latents_mean=[0.0] * Z_DIM,
+        latents_std=[1.0] * Z_DIM,
+        scale_factor_spatial=8,
+    )
+
+
+def decode_unclamped(vae: AutoencoderKLWan, z: Tensor) -> Tensor:
+    """`vae.decode` without its clamp to [-1, 1], under which a clamped pixel has no gradient."""
+    x = vae.post_quant_conv(z)
+    cache = [None] * sum(isinstance(m, WanCausalConv3d) for m in vae.decoder.modules())
+    pieces = [
+        vae.decoder(x[:, :, i : i + 1], feat_cache=cache, feat_idx=[0], first_chunk=i == 0) for i in range(x.shape[2])
+    ]
+    return unpatchify(torch.cat(pieces, 2), patch_size=vae.config.patch_size)
+
+
+@torch.no_grad()
+def inflate(vae: AutoencoderKLWan) -> None:
+    """Turn an autoencoder of single frames into one of clips: past taps at zero, time resampling as copy and average."""
+    for module in vae.modules():
+        if isinstance(module, WanCausalConv3d) and module.kernel_size[0] == 3 and module.kernel_size[1] == 3:
+            module.weight[:, :, :2] = 0
+        if isinstance(module, WanResample) and hasattr(module, "time_conv"):
+            conv, channels = module.time_conv, module.dim
+            conv.weight.zero_()
+            conv.bias.zero_()
+            eye = torch.eye(channels)
+            if module.mode == "upsample3d":
+                conv.weight[:, :, 2, 0, 0] = torch.cat([eye, eye])
+            else:
+                conv.weight[:, :, 1:, 0, 0] = torch.stack([eye, eye], -1) / 2
+
+
+def reconstruction_loss(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, step: int, frames: int) -> Tensor:
+    """Weighted L1 plus a small KL term.
+
+    A share of the steps shrinks the latents by two and asks for the shrunken clip (EQ-VAE, arXiv 2502.09509): the
+    chain resizes latents, so a resized latent must mean a resized picture.
+    """
+    step = parallel.shard(step)
+    batch = crops(recipe.seed, step, recipe.batch * (4 if frames == 1 else 1), frames, recipe.crop, recipe.thing_weight)
+    posterior = vae.encode(batch.x).latent_dist
+    torch.manual_seed(step)
+    z, x, weight = posterior.sample(), batch.x, batch.weight
+    if generator(recipe.seed + 1, step).random() < recipe.shrink_share:
+        z, x, weight = (F.interpolate(v, scale_factor=(1, 0.5, 0.5), mode="area") for v in (z, x, weight))
+    error = (decode_unclamped(vae, z) - x).abs()
+    return (error * weight).sum() / (3 * weight.sum()) + recipe.kl * posterior.kl().mean() / z[0].numel()
+
+
+def train(recipe: AutoencoderRecipe, runs: Path, device: str = "cpu") -> AutoencoderKLWan:
+    """Train both phases, resuming whatever `runs` holds, and return the autoencoder with its latents' mean and std."""
+    torch.manual_seed(recipe.seed)
+    vae = build().to(device)
+    for name, frames, steps in (("ae-frames", 1, recipe.frame_steps), ("ae-clips", recipe.frames, recipe.clip_steps)):
+        if frames > 1:
+            inflate(vae)
+        optimizer = torch.optim.AdamW(vae.parameters(), lr=recipe.lr, betas=(0.9, 0.99), weight_decay=0.0)
+        run = Run(runs / name, vae, optimizer)
+        run.fit(steps, lambda step, n=frames: reconstruction_loss(vae, recipe, step, n))
+    return vae

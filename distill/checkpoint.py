@@ -1,0 +1,101 @@
+"""Training loops that stop and go on: saved state, exact resume, a progress bar, and a log of figures."""
+
+import copy
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from distill import parallel
+
+SAVE_EVERY_S = 120.0
+
+
+class Ema:
+    """Exponential moving average of a module's weights; the decay warms up from 0 (EDM2, eq. 121 uses the same idea)."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for average, value in zip(self.module.parameters(), module.parameters(), strict=True):
+            average.lerp_(value, 1 - decay)
+
+
+def cosine(step: int, steps: int, warmup: int, floor: float = 0.02) -> float:
+    """Learning-rate factor: linear warm-up, then a half cosine from 1 down to `floor`."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+class Run:
+    """One training run in one folder: `state.pt` to resume from and `log.jsonl` with a line every 50 steps.
+
+    Everything random in a step must come from (seed, rank, step) alone; then a resumed run equals an unbroken one.
+    Several processes (`distill.parallel`) share a run: each takes its shard of a step, the first one writes.
+    """
+
+    def __init__(self, folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.model, self.optimizer, self.ema = folder, model, optimizer, ema
+        self.step = 0
+        self.rates = [group["lr"] for group in optimizer.param_groups]
+        if (folder / "state.pt").exists():
+            self._restore(torch.load(folder / "state.pt", map_location="cpu", weights_only=True))
+
+    def fit(self, steps: int, loss: Callable[[int], Tensor], warmup: int = 100, clip: float = 1.0) -> None:
+        """Train up to `steps` steps in all; `loss(step)` gives the scalar to lessen."""
+        saved, log, recent = time.monotonic(), (self.folder / "log.jsonl").open("a"), []
+        with log, tqdm(total=steps, initial=self.step, desc=self.folder.name, smoothing=0.05, mininterval=5,
+                       disable=parallel.rank() > 0) as bar:
+            while self.step < steps:
+                for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+                    group["lr"] = rate * cosine(self.step, steps, warmup)
+                value = loss(self.step)
+                self.optimizer.zero_grad(set_to_none=True)
+                value.backward()  # type: ignore[no-untyped-call]
+                parallel.average_gradients(self.model)
+                nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+                self.optimizer.step()
+                self.step += 1
+                if self.ema is not None:
+                    self.ema.update(self.model, self.step)
+                recent.append(value.item())
+                bar.update()
+                if self.step % 50 == 0 and parallel.rank() == 0:
+                    line = {"step": self.step, "loss": round(sum(recent) / len(recent), 5), "time": round(time.time())}
+                    log.write(json.dumps(line) + "\n")
+                    log.flush()
+                    bar.set_postfix(loss=line["loss"])
+                    recent.clear()
+                if time.monotonic() - saved > SAVE_EVERY_S or self.step == steps:
+                    self.save()
+                    saved = time.monotonic()
+
+    def save(self) -> None:
+        """Write state.pt in one move, so that a kill leaves the last whole one."""
+        if parallel.rank() > 0:
+            return
+        state = {"step": self.step, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        if self.ema is not None:
+            state["ema"] = self.ema.module.state_dict()
+        part = self.folder / "state.pt.part"
+        torch.save(state, part)
+        os.replace(part, self.folder / "state.pt")
+
+    def _restore(self, state: dict[str, object]) -> None:
+        self.step = int(state["step"])  # type: ignore[call-overload]
+        self.model.load_state_dict(state["model"])  # type: ignore[arg-type]
+        self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
+        if self.ema is not None:
+            self.ema.module.load_state_dict(state["ema"])  # type: ignore[arg-type]

@@ -1,0 +1,25 @@
+"""The recipes: every number of a training run, once for a CPU and once, larger, for a GPU."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class AutoencoderRecipe:
+    seed: int = 1
+    batch: int = 4  # clips a process; four times as many single frames
+    crop: int = 64  # pixels
+    frames: int = 9
+    frame_steps: int = 450
+    clip_steps: int = 1200
+    lr: float = 1e-3
+    kl: float = 1e-4
+    thing_weight: float = 5.0
+    shrink_share: float = 0.2
+
+
+@dataclass(frozen=True)
+class TextRecipe:
+    seed: int = 2
+    batch: int = 64
+    steps: int = 1800
+    lr: float = 2e-3

@@ -1,0 +1,57 @@
+"""Data-parallel training in a few processes: one a CPU core beats one process with as many threads (0.9 s against 1.4 s
+for 8 clips of the autoencoder), and a busy core then delays a step, not every operation in it."""
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+
+def rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def shard(step: int) -> int:
+    """The number of this process's batch in `step`: no two processes and no two steps share one."""
+    return step * world() + rank()
+
+
+def average_gradients(model: nn.Module) -> None:
+    """Replace every gradient by its mean over the processes."""
+    if world() == 1:
+        return
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    flat /= world()
+    for gradient, piece in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(piece.view_as(gradient))
+
+
+def launch(job: Callable[..., None], workers: int, *arguments: Any) -> None:
+    """Run `job(*arguments)` in `workers` processes of one thread each; with 1, here, with the threads torch picks."""
+    if workers == 1:
+        job(*arguments)
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    torch.multiprocessing.spawn(_enter, (workers, port, job, arguments), nprocs=workers)
+
+
+def _enter(index: int, workers: int, port: int, job: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=index, world_size=workers)
+    try:
+        job(*arguments)
+    finally:
+        dist.destroy_process_group()

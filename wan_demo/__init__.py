@@ -1,0 +1,1 @@
+"""Text to finished video on one GPU, or on a laptop without one."""

@@ -1,0 +1,1 @@
+"""Clip -> Clip: what is done to the frames after the model has drawn them."""

@@ -1,0 +1,192 @@
+"""The one writer and the one prober of video files.
+
+A file written here is H.264 (yuv420p) in MP4. Its colours are BT.709 in limited range, converted and tagged so: a plain
+RGB pipe to ffmpeg writes untagged BT.601, which players show up to 40 of 255 off.
+"""
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer, OutputContainer
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.stream import VideoStream
+
+from wan_demo.clip import Clip
+
+Frame = npt.NDArray[np.uint8]  # (H, W, 3) RGB
+
+BT709 = 1  # the code of BT.709 as primaries, as transfer and as matrix (ITU-T H.273); 2 means "not said"
+
+# Exact rounding, and no pixel skipped when colour is halved or doubled in width; the same on every processor.
+_SCALER = (
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.BITEXACT
+    | Interpolation.FULL_CHR_H_INP
+    | Interpolation.FULL_CHR_H_INT
+)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a video file holds. frames is counted by decoding; the colour tags are H.273 codes (see BT709)."""
+
+    width: int
+    height: int
+    fps: Fraction
+    frames: int
+    pix_fmt: str
+    primaries: int
+    transfer: int
+    matrix: int
+
+
+def write(clip: Clip, path: Path) -> None:
+    """Write the clip as an MP4 at path, whole or not at all. Raises as write_frames does."""
+    write_frames(clip.frames, clip.fps, path)
+
+
+def write_frames(frames: Iterable[Frame], fps: Fraction, path: Path) -> None:
+    """Write frames, each (H, W, 3) uint8 RGB and all of one size, as an MP4 at path, while they are being made.
+
+    A file already at path stays as it is until the new one is complete and has been read back. The same frames give
+    the same bytes. fps is frames per second.
+
+    Raises ValueError when there is no frame, when a frame has another size than the first, or when a side is odd;
+    RuntimeError when the file read back is not what was asked for; OSError when the folder cannot be written.
+    """
+    source = iter(frames)
+    first = next(source, None)
+    if first is None:
+        raise ValueError("A video needs at least one frame.")
+    height, width = first.shape[:2]
+    if width % 2 or height % 2:
+        raise ValueError(f"An MP4 (yuv420p) needs an even width and height, not {width}x{height}.")
+    with _replaced_when_done(path) as temporary:
+        count = _encode(chain([first], source), (width, height), fps, temporary)
+        asked = Probe(width, height, fps, count, "yuv420p", BT709, BT709, BT709)
+        found = probe(temporary)
+        if found != asked:
+            raise RuntimeError(f"The video written for {path} reads back as {found}; {asked} was asked for.")
+
+
+def probe(path: Path) -> Probe:
+    """Read an MP4's facts, decoding every frame. Raises ValueError when it cannot be read as a video."""
+    with _opened(path) as (container, stream):
+        frames = sum(1 for _ in container.decode(stream))
+        return Probe(
+            width=stream.width,
+            height=stream.height,
+            fps=_fps(stream, path),
+            frames=frames,
+            pix_fmt=stream.pix_fmt or "",
+            primaries=stream.color_primaries,
+            transfer=stream.color_trc,
+            matrix=stream.colorspace,
+        )
+
+
+def read(path: Path) -> Clip:
+    """Decode an MP4, taken as limited-range BT.709 whatever its tags say, into a clip held in memory whole.
+
+    Raises ValueError when it cannot be read as a video.
+    """
+    with _opened(path) as (container, stream):
+        frames = [_to_rgb(frame) for frame in container.decode(stream)]
+        if not frames:
+            raise ValueError(f"{path} holds no video frame.")
+        return Clip(np.stack(frames), _fps(stream, path))
+
+
+@contextmanager
+def _replaced_when_done(path: Path) -> Iterator[Path]:
+    """Lend a temporary path beside path; move it to path on success, and leave nothing behind on any failure."""
+    target = path.absolute()  # ffmpeg takes a relative name with a colon in it for a web address
+    temporary = target.with_name(f".{uuid.uuid4().hex}.part")  # same folder, so that os.replace is one step
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _encode(frames: Iterable[Frame], size: tuple[int, int], fps: Fraction, path: Path) -> int:
+    """Encode frames of size = (width, height) into an MP4 at path; returns how many there were."""
+    count = 0
+    with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = _add_stream(container, size, fps)
+        for frame in frames:
+            if frame.shape != (size[1], size[0], 3) or frame.dtype != np.uint8:
+                raise ValueError(f"Frame {count} is {frame.dtype} {frame.shape}; the first is {size[0]}x{size[1]} RGB.")
+            picture = _to_yuv(frame)
+            picture.pts, picture.time_base = count, 1 / fps
+            container.mux(stream.encode(picture))
+            count += 1
+        container.mux(stream.encode(None))
+    return count
+
+
+def _add_stream(container: OutputContainer, size: tuple[int, int], fps: Fraction) -> VideoStream:
+    # bitexact keeps the version of the library out of the file; x264 writes its own all the same.
+    stream = container.add_stream("libx264", rate=fps, options={"crf": "17", "preset": "fast", "flags": "+bitexact"})
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.color_primaries = BT709
+    stream.codec_context.color_trc = BT709
+    stream.codec_context.colorspace = BT709
+    stream.codec_context.color_range = ColorRange.MPEG
+    stream.codec_context.thread_count = 1  # x264's choices, and so the bytes, depend on the number of threads
+    return stream
+
+
+def _to_yuv(frame: Frame) -> av.VideoFrame:
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24").reformat(
+        format="yuv420p",
+        src_colorspace=Colorspace.ITU709,
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=_SCALER,
+        threads=1,
+    )
+
+
+def _to_rgb(frame: av.VideoFrame) -> Frame:
+    rgb = frame.reformat(
+        format="rgb24",
+        src_colorspace=Colorspace.ITU709,
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=_SCALER,
+        threads=1,
+    )
+    return np.asarray(rgb.to_ndarray(), np.uint8)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open an MP4 and its first video stream; what ffmpeg cannot read becomes a ValueError."""
+    try:
+        # The format is named because ffmpeg, left to guess, follows a playlist to files and addresses it names.
+        with av.open(path.absolute(), format="mp4") as container:
+            if not container.streams.video:
+                raise ValueError(f"{path} holds no video.")
+            yield container, container.streams.video[0]
+    except av.FFmpegError as error:
+        raise ValueError(f"{path} cannot be read as an MP4 video: {error.strerror}.") from error
+
+
+def _fps(stream: VideoStream, path: Path) -> Fraction:
+    if not stream.average_rate:
+        raise ValueError(f"{path} does not say its frame rate.")
+    return stream.average_rate

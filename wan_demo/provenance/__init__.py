@@ -1,0 +1,1 @@
+"""What tells people and programs that a clip was made by a model."""
