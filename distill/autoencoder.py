@@ -17,6 +17,7 @@ from distill import parallel
 from distill.checkpoint import Run
 from distill.config import AutoencoderRecipe
 from distill.data import crops, generator
+from distill.muon import MuonAdamW
 
 Z_DIM = 16
 
@@ -91,7 +92,6 @@ def train(recipe: AutoencoderRecipe, runs: Path, device: str = "cpu") -> Autoenc
     for name, frames, steps in (("ae-frames", 1, recipe.frame_steps), ("ae-clips", recipe.frames, recipe.clip_steps)):
         if frames > 1:
             inflate(vae)
-        optimizer = torch.optim.AdamW(vae.parameters(), lr=recipe.lr, betas=(0.9, 0.99), weight_decay=0.0)
-        run = Run(runs / name, vae, optimizer)
+        run = Run(runs / name, vae, MuonAdamW(vae, recipe.lr))
         run.fit(steps, lambda step, n=frames: reconstruction_loss(vae, recipe, step, n))
     return vae

@@ -38,8 +38,7 @@ MOTION_WORDS = {
         ("slides left", "sliding left"),
         ("drifts to the left", "drifting to the left"),
         ("goes left", "going left"),
-        ("travels from right to left", "travelling from right to left"),
-        ("moves from right to left", "moving from right to left"),
+        ("travels left", "travelling left"),
         ("flies to the left", "flying to the left"),
     ),
     "moves right": (
@@ -48,8 +47,7 @@ MOTION_WORDS = {
         ("slides right", "sliding right"),
         ("drifts to the right", "drifting to the right"),
         ("goes right", "going right"),
-        ("travels from left to right", "travelling from left to right"),
-        ("moves from left to right", "moving from left to right"),
+        ("travels right", "travelling right"),
         ("flies to the right", "flying to the right"),
     ),
     "rises": (

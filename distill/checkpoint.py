@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from distill import parallel
+from distill.muon import MuonAdamW
 
 SAVE_EVERY_S = 120.0
 
@@ -45,7 +46,7 @@ class Run:
     Several processes (`distill.parallel`) share a run: each takes its shard of a step, the first one writes.
     """
 
-    def __init__(self, folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema | None = None) -> None:
+    def __init__(self, folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | MuonAdamW, ema: Ema | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.model, self.optimizer, self.ema = folder, model, optimizer, ema
         self.step = 0

@@ -10,7 +10,7 @@ class AutoencoderRecipe:
     crop: int = 64  # pixels
     frames: int = 9
     frame_steps: int = 450
-    clip_steps: int = 1200
+    clip_steps: int = 620
     lr: float = 1e-3
     kl: float = 1e-4
     thing_weight: float = 5.0
@@ -21,5 +21,5 @@ class AutoencoderRecipe:
 class TextRecipe:
     seed: int = 2
     batch: int = 64
-    steps: int = 1800
+    steps: int = 900
     lr: float = 2e-3

@@ -34,8 +34,8 @@ class _Motion:
 def convert_frame_rate(clip: Clip, fps: Fraction, frames: int | None = None) -> Clip:
     """Show the same motion at another frame rate.
 
-    Frame k of the result is what the clip shows at k / fps seconds. Frames that fall on a source frame are exact copies;
-    past the last source frame, it is held. A scene cut is kept: no frame mixes two scenes.
+    Frame k of the result is what the clip shows at k / fps seconds. Frames that fall on a source frame are exact
+    copies; past the last source frame, it is held. A scene cut is kept: no frame mixes two scenes.
 
     fps: frames per second, above 0. frames: how many to make; by default as many as last as long as the clip does.
     The clip itself comes back when it has this rate and length already. Raises ValueError when fps or frames is not
@@ -77,7 +77,7 @@ def _measure(frame0: Frame, frame1: Frame) -> tuple[_Motion, _Motion]:
     finder.setFinestScale(0)  # the frames are small: look at every pixel of them
     there = np.asarray(finder.calc(grey0, grey1, None), np.float32)  # type: ignore[call-overload]
     back = np.asarray(finder.calc(grey1, grey0, None), np.float32)  # type: ignore[call-overload]
-    # Flow smears a moving thing's motion over the still scene around it: a pixel that looks the same in both frames stays.
+    # Flow smears a moving thing's motion over the still scene around it, so what looks the same in both frames stays.
     change = cv2.absdiff(cv2.blur(frame0, (3, 3)), cv2.blur(frame1, (3, 3))).max(2)
     still = np.asarray(change < _STILL)
     return _motion(frame0, frame1, there, back, still), _motion(frame1, frame0, back, there, still)
