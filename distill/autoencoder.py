@@ -16,7 +16,7 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Run
 from distill.config import AutoencoderRecipe
-from distill.data import crops, generator
+from distill.data import LAYOUT, crops, encode_set, generator
 from distill.muon import MuonAdamW
 
 Z_DIM = 16
@@ -94,4 +94,12 @@ def train(recipe: AutoencoderRecipe, runs: Path, device: str = "cpu") -> Autoenc
             inflate(vae)
         run = Run(runs / name, vae, MuonAdamW(vae, recipe.lr))
         run.fit(steps, lambda step, n=frames: reconstruction_loss(vae, recipe, step, n))
+    measure_latents(vae)
     return vae
+
+
+@torch.no_grad()
+def measure_latents(vae: AutoencoderKLWan, clips: int = 96) -> None:
+    """Write the latents' mean and standard deviation a channel into the autoencoder's configuration."""
+    latents = encode_set(vae, LAYOUT, seed=77, count=clips).x.float().transpose(0, 1).flatten(1)
+    vae.register_to_config(latents_mean=latents.mean(1).tolist(), latents_std=latents.std(1).tolist())

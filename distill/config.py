@@ -23,3 +23,18 @@ class TextRecipe:
     batch: int = 64
     steps: int = 900
     lr: float = 2e-3
+
+
+@dataclass(frozen=True)
+class TeacherRecipe:
+    seed: int = 3
+    layouts: int = 3000  # clips a process to encode at layout size
+    finishes: int = 500  # and at finish size
+    batch: int = 16  # a process
+    lr: float = 2e-3
+    ema: float = 0.998
+    boundary: float = 0.7
+    high_steps: int = 2600
+    low_steps: int = 900
+    low_top: float = 0.92  # the highest sigma the low-noise expert may be asked to begin at
+    low_layouts: float = 0.25  # share of its steps on whole clips at layout size, for direct mode

@@ -1,12 +1,25 @@
 """Batches of drawn clips, each a function of (seed, step), so that a resumed training sees what it would have seen."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKLWan
 from torch import Tensor
+from tqdm import trange
+from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
-from distill.world import TRAIN, Camera, draw
+from distill import parallel
+from distill.captions import paraphrase
+from distill.world import ALL, PERIOD_S, TRAIN, Camera, Shot, draw
+from wan_demo.text import encode_prompts
+
+
+# How the pocket family sees a clip: the small slow layout and the finish. wan_demo/presets.py has the same shapes.
+LAYOUT = Camera(frames=17, fps=8.0, width=112, height=64)
+FINISH = Camera(frames=33, fps=16.0, width=224, height=128)
 
 
 @dataclass(frozen=True)
@@ -32,12 +45,10 @@ def crops(seed: int, step: int, batch: int, frames: int, size: int, thing_weight
     rng = generator(seed, step)
     clips, weights = [], []
     for i in range(batch):
-        large = i % 2 == 1
-        width, height, fps = (224, 128, 16.0) if large else (112, 64, 8.0)
-        start = rng.uniform(0, 2.0 - (frames - 1) / fps)
-        shot = draw(
-            TRAIN[rng.integers(len(TRAIN))], int(rng.integers(2**31)), Camera(frames, fps, width, height, start)
-        )
+        camera = FINISH if i % 2 else LAYOUT
+        camera = replace(camera, frames=frames, start_s=rng.uniform(0, PERIOD_S - (frames - 1) / camera.fps))
+        width, height = camera.width, camera.height
+        shot = draw(TRAIN[rng.integers(len(TRAIN))], int(rng.integers(2**31)), camera)
         centre = shot.truth.centre.mean(0) * (width, height) + rng.normal(0, size / 3, 2)
         x0, y0 = np.clip((centre - size / 2).astype(int), 0, (width - size, height - size))
         clips.append(to_pixels(shot.frames[:, y0 : y0 + size, x0 : x0 + size]))
@@ -46,3 +57,82 @@ def crops(seed: int, step: int, batch: int, frames: int, size: int, thing_weight
         near = np.hypot(xx - cx, yy - cy) < 1.25 * height * shot.truth.radius[:, None, None]
         weights.append(torch.from_numpy(1 + (thing_weight - 1) * near.astype(np.float32))[None])
     return PixelBatch(torch.stack(clips), torch.stack(weights))
+
+
+@dataclass(frozen=True)
+class LatentSet:
+    """Encoded clips: x (N, C, T, H, W) normalised; which (N,) indices into world.ALL; near (N, T, H, W), the thing's place."""
+
+    x: Tensor
+    which: Tensor
+    near: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@torch.no_grad()
+def encode_set(vae: AutoencoderKLWan, camera: Camera, seed: int, count: int) -> LatentSet:
+    """Draw `count` clips of training combinations and encode them; normalised by the autoencoder's mean and std."""
+    encoded, which, near = [], [], []
+    mean, std = (torch.tensor(v).view(-1, 1, 1, 1) for v in (vae.config.latents_mean, vae.config.latents_std))
+    for i in trange(count, desc=f"encode {camera.width}x{camera.height}", mininterval=5, disable=parallel.rank() > 0):
+        rng = generator(seed, i)
+        combination = TRAIN[rng.integers(len(TRAIN))]
+        shot = draw(combination, int(rng.integers(2**31)), camera)
+        z = vae.encode(to_pixels(shot.frames)[None].to(vae.device)).latent_dist.mean[0].cpu()
+        encoded.append(((z - mean) / std).half())
+        which.append(ALL.index(combination))
+        near.append(_near(shot, encoded[-1].shape[1:]))
+    return LatentSet(torch.stack(encoded), torch.tensor(which), torch.stack(near))
+
+
+def _near(shot: Shot, size: Sequence[int]) -> Tensor:
+    """Which latents (T, H, W) the thing touches; latent t > 0 covers frames 4t-3 .. 4t."""
+    frames, height, width = size
+    truth = shot.truth
+    yy, xx = np.mgrid[:height, :width] + 0.5
+    aspect = shot.frames.shape[2] / shot.frames.shape[1]
+    out = np.zeros((frames, height, width), bool)
+    for i in range(len(truth.radius)):
+        dx, dy = (xx / width - truth.centre[i, 0]) * aspect, yy / height - truth.centre[i, 1]
+        out[(i + 3) // 4] |= np.hypot(dx, dy) < 1.2 * truth.radius[i] + 0.5 / height
+    return torch.from_numpy(out)
+
+
+def cut(latents: LatentSet, rows: np.ndarray, box: tuple[int, int, int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """One box (t, h, w) of latents from each of `rows`, most of them around the thing: x (B, C, t, h, w) and near."""
+    xs, nears = [], []
+    for row in rows:
+        near = latents.near[row]
+        spots = near.nonzero()
+        middle = spots[rng.integers(len(spots))].numpy() if rng.random() < 0.85 else rng.integers(near.shape)
+        start = np.clip(middle - rng.integers(box), 0, np.array(near.shape) - box)
+        start[1:] -= start[1:] % 2  # tokens are 2x2 latents
+        if rng.random() < 0.5:
+            start[0] = 0  # the first latent is of another kind: it holds one frame, not four
+        t, h, w = (slice(int(s), int(s) + n) for s, n in zip(start, box, strict=True))
+        xs.append(latents.x[row][:, t, h, w])
+        nears.append(near[t, h, w])
+    return torch.stack(xs).float(), torch.stack(nears)
+
+
+class Captions:
+    """Prompt embeddings of random paraphrases, by the frozen text encoder."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel, dropped: float = 0.1) -> None:
+        self.tokenizer, self.encoder, self.dropped = tokenizer, encoder, dropped
+
+    def embed(self, which: Sequence[int], rng: np.random.Generator) -> Tensor:
+        """Embeddings (B, L, D) of a paraphrase of each combination; a share `dropped` of them is the empty prompt's."""
+        texts = ["" if rng.random() < self.dropped else paraphrase(ALL[i], rng) for i in which]
+        return encode_prompts(texts, self.tokenizer, self.encoder).embeds
+
+
+def cached_set(path: Path, vae: AutoencoderKLWan, camera: Camera, seed: int, count: int) -> LatentSet:
+    """`encode_set`, kept in a file."""
+    if not path.exists():
+        made = encode_set(vae, camera, seed, count)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save((made.x, made.which, made.near), path)
+    return LatentSet(*torch.load(path, weights_only=True))

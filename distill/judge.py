@@ -1,0 +1,315 @@
+"""Reads a clip of the pocket world from its pixels alone: which thing, which colour, which scene, which motion.
+
+No model and no caption is consulted: the background is what each row shows most, the thing is what stands out from it,
+and its shape is compared with the world's six silhouettes. What cannot be told is None, never a guess.
+Everything is measured on frames scaled to LINES rows ("px" below), so thresholds hold at any size.
+"""
+
+import math
+from collections import Counter
+from dataclasses import astuple, dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from distill.world import COLOURS, PERIOD_S, SCENES, THINGS, Combination, Floats, Frames, silhouette_distance
+
+LINES = 128
+SMOOTHING = 0.8  # px, against noise
+STANDS_OUT = 20.0  # least distance from the background in RGB; noise of sd 5 leaves about 3 after smoothing
+WAVE = 4  # px that the horizon may lie above or below its usual row
+EDGE = 0.4
+LEAST_AREA, MOST_AREA = 0.004, 0.3  # of the frame; the smallest moon has 0.007
+DOUBLE = 0.35  # a second thing of this share of the first one's area makes a frame unreadable
+FOUND = 0.8  # share of the frames that must show one thing
+AGREE = 0.75  # share of the frames that must agree on its shape, and on its colour
+LEAST_IOU = 0.85
+COLOUR_RANGE = 55.0  # a shift of 15 in each channel is 26
+SCENE_RANGE = 26.0  # mean absolute difference, for sky and ground each
+CREST = (226, 240, 244)  # wave crests are water mixed with this, by a half at most
+SYMMETRY = {"ball": 180, "box": 90, "triangle": 120, "star": 72, "heart": 360, "moon": 360}  # degrees (ball: its band)
+STEP = 3  # degrees between templates
+GRID, SPAN = 48, 2.1  # a patch is GRID x GRID over +-SPAN equal-area radii around the centroid
+
+Mask = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a clip shows, None where it cannot be told, and the track of the thing, nan where it was not found.
+
+    centre: (F, 2) centroid as (x, y) in fractions of the frame; radius: (F,) of the disc of equal area, in heights.
+    """
+
+    thing: str | None
+    colour: str | None
+    scene: str | None
+    motion: str | None
+    centre: Floats
+    radius: Floats
+
+
+@dataclass(frozen=True)
+class Score:
+    """Which of the four attributes of a combination a clip shows."""
+
+    thing: bool
+    colour: bool
+    scene: bool
+    motion: bool
+
+    @property
+    def all_right(self) -> bool:
+        return all(astuple(self))
+
+
+@dataclass(frozen=True)
+class _Glimpse:
+    """The thing in one frame: centre (x, y) and equal-area radius in px, mask and grey picture as (GRID, GRID) patches
+    scaled to that radius, its colour's name, and whether it lies wholly inside the frame."""
+
+    centre: tuple[float, float]
+    radius: float
+    shape: Floats
+    grey: Floats
+    colour: str | None
+    whole: bool
+
+
+def judge(frames: Frames, fps: float) -> Reading:
+    """Read a clip: frames (F, H, W, 3) uint8 RGB with H >= 48, at fps frames a second."""
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or len(frames) < 2 or frames.shape[1] < 48:
+        raise ValueError(f"judge() reads (F >= 2, H >= 48, W, 3) uint8 frames, not {frames.shape} {frames.dtype}")
+    pictures = [_prepare(frame) for frame in frames]
+    rows = np.median(np.stack(pictures[:: max(1, len(pictures) // 8)]), axis=(0, 2)).astype(np.float32)
+    scene = _scene(rows)
+    glimpses = [_look(picture, rows, scene == "sea") for picture in pictures]
+    seen = np.array([g is not None for g in glimpses])
+    size = np.array([pictures[0].shape[1], LINES], np.float32)
+    centre = np.array([g.centre if g else (math.nan, math.nan) for g in glimpses], np.float32) / size
+    radius = np.array([g.radius if g else math.nan for g in glimpses], np.float32) / LINES
+    thing = colour = motion = None
+    if seen.mean() >= FOUND:
+        thing, angles = _shape(glimpses)
+        colour = _vote([g.colour if g else None for g in glimpses])
+        motion = _motion(centre, radius, angles, fps)
+    return Reading(thing, colour, scene, motion, centre, radius)
+
+
+def score(reading: Reading, combination: Combination) -> Score:
+    """Compare a reading with what the clip should show."""
+    return Score(
+        reading.thing == combination.thing,
+        reading.colour == combination.colour,
+        reading.scene == combination.scene,
+        reading.motion == combination.motion,
+    )
+
+
+def _prepare(frame: Frames) -> Floats:
+    """(H, W, 3) uint8 -> (LINES, W', 3) float32, slightly smoothed."""
+    height, width = frame.shape[:2]
+    if height != LINES:
+        how = cv2.INTER_AREA if height > LINES else cv2.INTER_CUBIC
+        frame = np.asarray(cv2.resize(frame, (round(width * LINES / height), LINES), interpolation=how), np.uint8)
+    return np.asarray(cv2.GaussianBlur(frame.astype(np.float32), (0, 0), SMOOTHING), np.float32)
+
+
+def _scene(rows: Floats) -> str | None:
+    """The scenery whose gradients, at some allowed horizon, fit the rows' colours (LINES, 3)."""
+    y = (np.arange(LINES, dtype=np.float32) + 0.5) / LINES
+    errors = {}
+    for name, look in SCENES.items():
+        fits = []
+        for line in np.linspace(*look.horizon, 12):
+            parts = ((look.sky, y / line, y < line - 0.03), (look.ground, (y - line) / (1 - line), y > line + 0.03))
+            misfit = [np.abs(rows - _blend(*ends, t))[where].mean() for ends, t, where in parts]
+            fits.append(float(max(misfit)))
+        errors[name] = min(fits)
+    best = min(errors, key=lambda name: errors[name])
+    return best if errors[best] <= SCENE_RANGE else None
+
+
+def _blend(top: tuple[int, int, int], bottom: tuple[int, int, int], t: Floats) -> Floats:
+    a, b = np.array(top, np.float32), np.array(bottom, np.float32)
+    return a + np.clip(t, 0, 1)[:, None] * (b - a)
+
+
+def _look(picture: Floats, rows: Floats, waves: bool) -> _Glimpse | None:
+    """Find the one thing in a picture (LINES, W, 3); None where there is none, or more than one."""
+    distance = _from_background(picture, rows, waves)
+    mask = _largest(distance > STANDS_OUT)
+    if mask is None:
+        return None
+    # The silhouette ends where the edge has faded to half: of its rim, which differs less (or more) than its body.
+    rim = mask - cv2.erode(mask, _disc(7))
+    mask = _largest(distance > max(STANDS_OUT, EDGE * float(np.percentile(distance[rim > 0], 75))))
+    if mask is None:
+        return None
+    moments = cv2.moments(mask, binaryImage=True)
+    cx, cy, radius = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"], math.sqrt(mask.sum() / math.pi)
+    scale = 2 * SPAN * radius / GRID
+    middle = (GRID - 1) / 2
+    window = np.array([[scale, 0, cx - scale * middle], [0, scale, cy - scale * middle]])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    shape = np.asarray(cv2.warpAffine(mask.astype(np.float32), window, (GRID, GRID), flags=how), np.float32)
+    grey = np.asarray(cv2.warpAffine(picture.mean(2), window, (GRID, GRID), flags=how), np.float32)
+    whole = not (mask[[0, -1]].any() or mask[:, [0, -1]].any())
+    return _Glimpse((cx + 0.5, cy + 0.5), radius, shape, grey, _colour(picture, mask), whole)
+
+
+def _from_background(picture: Floats, rows: Floats, waves: bool) -> Floats:
+    """(LINES, W): how far each pixel is, in RGB, from what may lie behind: mixtures of the colours just above and below
+    its row (the horizon waves, and is soft) and, at sea, pale water."""
+    row = np.arange(LINES)
+    above, below = rows[np.maximum(row - WAVE, 0)], rows[np.minimum(row + WAVE, LINES - 1)]
+    distance = _from_segments(picture, above, below)
+    if waves:
+        distance = np.minimum(distance, _from_segments(picture, rows, (rows + np.array(CREST, np.float32)) / 2))
+    return distance
+
+
+def _from_segments(picture: Floats, starts: Floats, ends: Floats) -> Floats:
+    """(H, W): distance of each pixel from its row's segment in colour space, starts and ends (H, 3)."""
+    way = ends - starts
+    offset = picture - starts[:, None]
+    share = np.clip((offset @ way[..., None])[..., 0] / ((way**2).sum(1) + 1)[:, None], 0, 1)
+    offset -= share[..., None] * way[:, None]
+    return np.asarray(np.sqrt(np.einsum("hwc,hwc->hw", offset, offset)), np.float32)
+
+
+def _largest(stands_out: npt.NDArray[np.bool_]) -> Mask | None:
+    """The largest patch, holes filled and whiskers (stars, wave crests) removed; None unless it is the only large one.
+
+    Filling comes first: the body of a white thing over snow may hardly differ, its rim does.
+    """
+    mask = stands_out.astype(np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(mask, contours, -1, 1, cv2.FILLED)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(5)))
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    if not len(areas) or not LEAST_AREA <= areas.max() / mask.size <= MOST_AREA:
+        return None
+    if len(areas) > 1 and np.sort(areas)[-2] > max(DOUBLE * areas.max(), LEAST_AREA * mask.size):
+        return None
+    largest = (labels == 1 + int(areas.argmax())).astype(np.uint8)
+    return np.asarray(cv2.dilate(largest, _disc(5)) & mask, np.uint8)  # gives tips back
+
+
+def _disc(size: int) -> Mask:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
+
+
+def _colour(picture: Floats, mask: Mask) -> str | None:
+    """The named colour nearest to the brighter half of the inside: neither the rim nor a ball's band."""
+    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
+    inside = picture[depth >= 0.35 * depth.max()]
+    light = inside.sum(1)
+    shade = np.median(inside[light >= np.median(light)], axis=0)
+    gaps = {name: float(np.linalg.norm(shade - np.array(colour))) for name, colour in COLOURS.items()}
+    best = min(gaps, key=lambda name: gaps[name])
+    return best if gaps[best] <= COLOUR_RANGE else None
+
+
+def _vote(ballots: list[str | None]) -> str | None:
+    """The name that at least AGREE of all ballots bear."""
+    name, count = Counter(ballots).most_common(1)[0]
+    return name if count >= AGREE * len(ballots) else None
+
+
+def _shape(glimpses: list[_Glimpse | None]) -> tuple[str | None, Floats]:
+    """The thing by vote of the frames that show it whole, and how far it has turned, in degrees clockwise, (F,)."""
+    still = np.zeros(len(glimpses), np.float32)
+    whole = {i: g for i, g in enumerate(glimpses) if g and g.whole}
+    if len(whole) < max(2, len(glimpses) / 3):
+        return None, still
+    patches = np.stack([g.shape.ravel() for g in whole.values()])
+    overlaps = {}
+    for name in THINGS:
+        stencils = _stencils(name)
+        shared = patches @ stencils.T
+        overlaps[name] = shared / (patches.sum(1)[:, None] + stencils.sum(1) - shared)
+    ious = np.stack([overlap.max(1) for overlap in overlaps.values()])
+    thing = _vote([THINGS[k] if iou >= LEAST_IOU else None for k, iou in zip(ious.argmax(0), ious.max(0), strict=True)])
+    if thing is None:
+        return None, still
+    turns = [_band(g.grey) for g in whole.values()] if thing == "ball" else STEP * overlaps[thing].argmax(1)
+    turned = np.unwrap(np.array(turns, np.float32), period=SYMMETRY[thing])
+    return thing, np.interp(np.arange(len(glimpses)), list(whole), turned).astype(np.float32)
+
+
+@lru_cache
+def _stencils(thing: str) -> Floats:
+    """The silhouette's patches at every angle, STEP degrees apart, (angles, GRID * GRID) in [0, 1]."""
+    axis = (np.arange(384, dtype=np.float32) + 0.5) / 128 - 1.5
+    u, v = np.meshgrid(axis, axis)
+    inside = silhouette_distance(thing, u, v) < 0
+    middle_u, middle_v = u[inside].mean(), v[inside].mean()
+    radius = math.sqrt(inside.mean() * 9 / math.pi)
+    x, y = np.meshgrid(*[((np.arange(GRID, dtype=np.float32) + 0.5) / GRID * 2 - 1) * SPAN * radius] * 2)
+    stencils = []
+    for degrees in range(0, STEP if thing == "ball" else SYMMETRY[thing], STEP):
+        c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        u, v = middle_u + c * x + s * y, middle_v + c * y - s * x
+        distance = silhouette_distance(thing, u, v) + np.hypot(u - np.clip(u, -1.5, 1.5), v - np.clip(v, -1.5, 1.5))
+        stencils.append(np.clip(0.5 - distance * GRID / (2 * SPAN * radius), 0, 1).ravel())
+    return np.stack(stencils).astype(np.float32)
+
+
+def _band(grey: Floats) -> float:
+    """The direction of a ball's dark band, in degrees clockwise, from the second moments of its darkness."""
+    axis = (np.arange(GRID, dtype=np.float32) + 0.5) / GRID * 2 - 1
+    x, y = np.meshgrid(axis * SPAN, axis * SPAN)
+    body = np.hypot(x, y) < 0.78
+    dark = np.where(body, np.maximum(np.percentile(grey[body], 80) - grey, 0), 0)
+    return math.degrees(0.5 * math.atan2(2 * (dark * x * y).sum(), (dark * (x**2 - y**2)).sum()))
+
+
+def _motion(centre: Floats, radius: Floats, turned: Floats, fps: float) -> str | None:
+    """The one motion that the track shows; None where it shows none, or several.
+
+    Each must go far enough, about half of the least that the world draws, and go there without turning back.
+    """
+    share = min((len(radius) - 1) / fps / PERIOD_S, 1.0)  # a shorter clip shows a part of the motion
+    across, down, size, turn = (_smooth(v, fps) for v in (centre[:, 0], centre[:, 1], np.log2(radius), turned))
+    dx, dy, growth = _progress(across), _progress(down), _progress(size)
+    shows = {
+        "moves left": dx <= -0.24 * share,
+        "moves right": dx >= 0.24 * share,
+        "rises": dy <= -0.24 * share,
+        "falls": dy >= 0.24 * share,
+        "bounces": _bounces(down),
+        "spins": abs(_progress(turn)) >= 110 * share,
+        "grows": growth >= 0.7 * share,
+        "shrinks": growth <= -0.7 * share,
+    }
+    motions = [name for name, shown in shows.items() if shown]
+    return motions[0] if len(motions) == 1 else None
+
+
+def _smooth(track: Floats, fps: float) -> Floats:
+    """Bridge the frames where nothing was found, then average over a quarter of a second."""
+    known = np.flatnonzero(np.isfinite(track))
+    whole = np.interp(np.arange(len(track)), known, track[known])
+    window = int(fps / 4) // 2 * 2 + 1
+    return np.convolve(whole, np.full(window, 1 / window), "valid").astype(np.float32)
+
+
+def _progress(track: Floats) -> float:
+    """End less start, or 0 for a track that wanders."""
+    net = float(track[-1] - track[0])
+    return net if abs(net) >= 0.75 * float(np.abs(np.diff(track)).sum()) else 0.0
+
+
+def _bounces(down: Floats) -> bool:
+    """Up, down and up again (or the reverse), each by a tenth of the height or more, and no more turns than that needs."""
+    turns, pivot, heading = 0, float(down[0]), 0
+    for y in down.tolist():
+        if heading * (y - pivot) > 0:
+            pivot = y
+        elif abs(y - pivot) >= 0.1:
+            turns, pivot, heading = turns + (heading != 0), y, 1 if y > pivot else -1
+    reach = float(np.ptp(down))
+    return reach >= 0.2 and turns >= 2 and float(np.abs(np.diff(down)).sum()) <= 6 * reach

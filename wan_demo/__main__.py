@@ -1,0 +1,143 @@
+"""The command line: python -m wan_demo generate PROMPT ..."""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from wan_demo.presets import FAMILIES, find
+from wan_demo.request import MODES, TIERS, Request, RequestError, parse_size
+
+REFUSED, FAILED = 2, 1
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses in one sentence, without the usage."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise RequestError(f"The command is not understood: {message}; see python -m wan_demo generate --help.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 2 refused, 1 failed."""
+    try:
+        options = parse(arguments)
+        return generate(options)
+    except RequestError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("Stopped; nothing was written.", file=sys.stderr)
+        return 130
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m wan_demo", description="Text to finished video.")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
+    make = commands.add_parser("generate", help="make one clip from a sentence")
+    make.add_argument("prompt")
+    make.add_argument("--family", default="pocket", help=f"one of: {', '.join(FAMILIES)}")
+    make.add_argument("--tier", default="distilled", help=f"one of: {', '.join(TIERS)}")
+    make.add_argument("--seed", default="0", help="a whole number; the same seed gives the same clip")
+    make.add_argument("--mode", default="chain", help=f"one of: {', '.join(MODES)}; direct skips the upsampling")
+    make.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT in pixels, 16:9")
+    make.add_argument("--duration", default="2", help="seconds")
+    make.add_argument("--output", type=Path, help="the MP4 file to write")
+    make.add_argument("--device", default="cpu", help="cpu or cuda")
+    make.add_argument("--json", action="store_true", help="print a report of the clip on stdout")
+    return parser.parse_args(arguments)
+
+
+def generate(options: argparse.Namespace) -> int:
+    """The `generate` command."""
+    width, height = parse_size(options.size)
+    request = Request(
+        options.prompt,
+        options.tier,
+        int(_number("seed", options.seed, whole=True)),
+        options.mode,
+        width,
+        height,
+        _number("duration", options.duration),
+    )
+    preset = find(options.family, request.tier)
+    preset.check(request)
+    output = options.output or Path(f"wan_demo-{request.tier}-{request.seed}.mp4")
+    check_output(output)
+
+    from wan_demo import models, pipeline  # heavy: not before the request has been found good
+    from wan_demo.store import Timings
+
+    timings, key = Timings(), (preset.family, preset.tier, request.mode, options.device)
+    try:
+        parts = models.load(preset, options.device)
+        events = pipeline.generate(request, preset, parts, output, timings.expected(key))
+        published = _watch(events)
+    except RequestError:
+        raise
+    except models.WeightsError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - the boundary of the program
+        traceback.print_exc()
+        print(f"The clip could not be made ({error}): try again, and if it stays, report it.", file=sys.stderr)
+        return FAILED
+    timings.record(key, published.report["seconds"])
+    print(json.dumps(published.report) if options.json else published.path)
+    return 0
+
+
+def check_output(path: Path) -> None:
+    """Refuse an output that could not be written, before any work.
+
+    Raises:
+        RequestError: its folder is missing or closed, or it is a folder, or not an .mp4.
+    """
+    if path.suffix.lower() != ".mp4":
+        raise RequestError(f"The output {path} must end in .mp4: change its name.")
+    if path.is_dir():
+        raise RequestError(f"The output {path} is a folder: name a file in it.")
+    if not path.absolute().parent.is_dir():
+        raise RequestError(f"The folder {path.absolute().parent} does not exist: make it, or choose another.")
+    try:
+        with tempfile.TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise RequestError(f"The folder {path.absolute().parent} cannot be written ({reason}): choose another.") from None
+
+
+def _number(name: str, text: str, whole: bool = False) -> float:
+    try:
+        return int(text) if whole else float(text)
+    except ValueError:
+        kind = "whole number" if whole else "number"
+        raise RequestError(f"The {name} {text!r} is not a {kind}: give one, such as {2}.") from None
+
+
+def _watch(events: Iterator[object]) -> "pipeline.Published":  # type: ignore[name-defined] # noqa: F821
+    """Draw a progress bar on stderr until the clip is published."""
+    from wan_demo import pipeline
+
+    with tqdm(total=1.0, file=sys.stderr, bar_format="{desc} {bar:30} {postfix}") as bar:
+        for event in events:
+            if isinstance(event, pipeline.Published):
+                return event
+            assert isinstance(event, pipeline.Progress)
+            done = pipeline.STAGES.index(event.stage) + event.step / event.steps
+            left = "" if event.seconds_left is None else f", {event.seconds_left:.0f} s left"
+            bar.set_description_str(f"{event.stage:<10}", refresh=False)
+            bar.set_postfix_str(f"{event.step}/{event.steps}{left}", refresh=False)
+            bar.n = done / len(pipeline.STAGES)
+            bar.refresh()
+    raise AssertionError("a chain ends with Published")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

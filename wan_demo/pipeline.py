@@ -1,0 +1,192 @@
+"""The chain: one call a stage, from a Request to a Published clip."""
+
+import resource
+import sys
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wan_demo import mp4
+from wan_demo.decode import decode
+from wan_demo.diffuse import denoise, noise
+from wan_demo.finish.frame_rate import convert_frame_rate
+from wan_demo.finish.resize import fit
+from wan_demo.flow import add_noise
+from wan_demo.models import Models
+from wan_demo.presets import Preset
+from wan_demo.provenance.label import add_label
+from wan_demo.request import Request
+from wan_demo.shapes import ClipShape, frame_count
+from wan_demo.text import check_prompt, encode_prompts
+from wan_demo.upsample import upsample
+from wan_demo.values import Latents, PromptEmbeds
+
+FPS = Fraction(30)
+DENOISING = ("layout", "detail")  # the high-noise and the low-noise expert
+STAGES = ("encode", "layout", "upsample", "detail", "decode", "frame rate", "resize", "label", "write")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A stage has done `step` of `steps`; seconds_left for the whole clip, None where no earlier run tells."""
+
+    stage: str
+    step: int
+    steps: int
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class Published:
+    """A whole, checked video file; report: see `generate --json` in the README."""
+
+    path: Path
+    report: dict[str, Any]
+
+
+class Clock:
+    """Seconds a stage, and from those of an earlier run (`expected`) what is left."""
+
+    def __init__(self, expected: Mapping[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = {}
+        self.expected = expected or {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.name, self.started = name, time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - self.started
+
+    def progress(self, step: int = 0, steps: int = 1) -> Progress:
+        later = [self.expected.get(s) for s in self.expected if s not in self.seconds and s != self.name]
+        now = self.expected.get(self.name)
+        if step:
+            now = (time.perf_counter() - self.started) / step * steps
+        if not self.expected or now is None:
+            return Progress(self.name, step, steps, None)
+        return Progress(self.name, step, steps, sum(s for s in later if s) + now * (1 - step / steps))
+
+
+def generate(
+    request: Request, preset: Preset, models: Models, output: Path, expected: Mapping[str, float] | None = None
+) -> Iterator[Progress | Published]:
+    """Make the clip: yields Progress as it goes and Published at the end. Close the iterator to cancel.
+
+    expected: seconds a stage took before, for the time left.
+
+    Raises:
+        RequestError: the model cannot read the prompt, or the clip is longer than it can make.
+        FloatingPointError: a model gave no finite numbers.
+        OSError, RuntimeError: the file could not be written, or does not read back as what was written.
+    """
+    preset.check(request)
+    check_prompt(request.prompt, models.tokenizer)
+    clock = Clock(expected)
+    started = time.perf_counter()
+    latents = yield from draw(request, preset, models, clock)
+    with clock.stage("decode"):
+        yield clock.progress()
+        clip = decode(latents, models.vae)
+    with clock.stage("frame rate"):
+        yield clock.progress()
+        clip = convert_frame_rate(clip, FPS, frame_count(request.duration_s, FPS))
+    with clock.stage("resize"):
+        yield clock.progress()
+        clip = fit(clip, request.width, request.height)
+    with clock.stage("label"):
+        yield clock.progress()
+        clip = add_label(clip)
+    with clock.stage("write"):
+        yield clock.progress()
+        mp4.write(clip, output)
+        made = mp4.probe(output)
+    seconds = {**clock.seconds, "total": time.perf_counter() - started}
+    yield Published(output, report(request, preset, output, made, seconds))
+
+
+def draw(
+    request: Request, preset: Preset, models: Models, clock: Clock
+) -> Generator[Progress, None, Latents]:
+    """The models' part of the chain: yields Progress, returns clean latents of one clip."""
+    generator = torch.Generator().manual_seed(request.seed)
+    device, schedule = models.vae.device, preset.schedule
+    with clock.stage("encode"):
+        yield clock.progress()
+        prompt = encode_prompts([request.prompt, ""], models.tokenizer, models.text_encoder)
+    shape = models.compression.latents(preset.layout)
+    channels = models.high.config.in_channels
+    x = noise((1, channels, *shape), generator).to(device)
+    latents = Latents(x, 1.0, preset.layout.fps)
+    if request.mode == "direct":
+        edges = schedule.direct
+        cut = sum(s >= preset.boundary for s in edges[:-1])
+        latents, _ = yield from _denoise("layout", models.high, latents, edges[: cut + 1], prompt, preset, clock)
+        latents, _ = yield from _denoise("detail", models.low, latents, edges[cut:], prompt, preset, clock)
+        return latents
+    _, clean = yield from _denoise("layout", models.high, latents, schedule.high, prompt, preset, clock)
+    with clock.stage("upsample"):
+        yield clock.progress()
+        large = upsample(clean, models.compression.latents(preset.finish), preset.finish.fps)
+        fresh = noise(large.x.shape, generator).to(device)
+        latents = Latents(add_noise(large.x, fresh, schedule.low[0]), schedule.low[0], large.fps)
+    latents, _ = yield from _denoise("detail", models.low, latents, schedule.low, prompt, preset, clock)
+    return latents
+
+
+def _denoise(
+    stage: str, expert: torch.nn.Module, latents: Latents, sigmas: Sequence[float], prompt: PromptEmbeds,
+    preset: Preset, clock: Clock,
+) -> Generator[Progress, None, tuple[Latents, Latents]]:
+    """Run `denoise` as a stage; returns the last latents and the clean estimate at them."""
+    steps = len(sigmas) - 1
+    with clock.stage(stage):
+        yield clock.progress(0, steps)
+        result = (latents, latents)
+        for i, result in enumerate(denoise(expert, latents, sigmas, prompt, preset.guidance)):
+            yield clock.progress(i + 1, steps)
+    return result
+
+
+def report(
+    request: Request, preset: Preset, output: Path, made: mp4.Probe, seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """All that is worth knowing of a clip, every setting needed to make it again among it."""
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated() / 2**30
+    else:  # of the process; macOS counts in bytes, Linux in KiB
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+    return {
+        "output": str(output),
+        **{k: v for k, v in asdict(request).items() if k != "mode"},
+        "family": preset.family,
+        "width": made.width,
+        "height": made.height,
+        "fps": str(made.fps),
+        "frames": made.frames,
+        "duration_s": float(made.frames / made.fps),
+        "seconds": {k: round(v, 3) for k, v in seconds.items()},
+        "peak_memory_gib": round(peak, 3),
+        "settings": {
+            "mode": request.mode,
+            "layout": _shape(preset.layout),
+            **({"finish": _shape(preset.finish)} if request.mode == "chain" else {}),
+            "boundary": preset.boundary,
+            "guidance": preset.guidance,
+            "sigmas": _sigmas(request, preset),
+        },
+    }
+
+
+def _shape(shape: ClipShape) -> str:
+    return f"{shape.width}x{shape.height}x{shape.frames}@{shape.fps}"
+
+
+def _sigmas(request: Request, preset: Preset) -> dict[str, list[float]]:
+    names = ("direct",) if request.mode == "direct" else ("high", "low")
+    return {n: [round(s, 5) for s in getattr(preset.schedule, n)] for n in names}

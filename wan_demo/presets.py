@@ -1,0 +1,118 @@
+"""The families and tiers: one row each. Nothing else in the code asks which family it is.
+
+A row's `measured` is what `python -m distill evaluate` gave for it (see distill/LOG.md), or None until it was run.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from wan_demo import flow
+from wan_demo.request import Request, RequestError
+from wan_demo.shapes import ClipShape
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Noise levels, each list from the first sigma to the last that its steps lead to.
+
+    high: the high-noise expert's, 1 down to the boundary. low: the low-noise expert's, from the level that the upsampled
+    clip is noised to, down to 0. direct: both experts' in turn, 1 down to 0, without upsampling.
+    """
+
+    high: tuple[float, ...]
+    low: tuple[float, ...]
+    direct: tuple[float, ...]
+
+    @property
+    def steps(self) -> int:
+        return len(self.high) + len(self.low) - 2
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Share of held-out clips with all four attributes right, out of `clips`."""
+
+    all_right: float
+    clips: int
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A tier of a family. guidance 1 means no guidance (one forward a step, not two)."""
+
+    family: str
+    tier: str
+    weights: Path
+    experts: Path
+    layout: ClipShape
+    finish: ClipShape
+    boundary: float
+    schedule: Schedule
+    guidance: float
+    measured: Measured | None = None
+
+    def check(self, request: Request) -> None:
+        """Refuse what this preset cannot make.
+
+        Raises:
+            RequestError: the clip is longer than the model draws.
+        """
+        longest = math.floor(self.finish.duration_s)
+        if request.duration_s > longest:
+            raise RequestError(
+                f"The duration is {request.duration_s:g} s and {self.family} makes clips of up to {longest} s: ask for less."
+            )
+
+
+def guided(steps: int, shift: float, boundary: float, ratio: float) -> Schedule:
+    """The schedule of an undistilled model: diffusers' Euler levels, cut at the boundary.
+
+    ratio: how much longer a side the finish has than the layout, in the sense of `flow.shift`: it sets how far back the
+    low-noise expert begins.
+    """
+    direct = flow.schedule(steps, shift)
+    low = [boundary] + [s for s in direct if s < boundary]
+    return Schedule(
+        (*[s for s in direct if s > boundary], boundary), tuple(flow.shift(s, ratio) for s in low), tuple(direct)
+    )
+
+
+_POCKET = WEIGHTS / "pocket"
+_LAYOUT = ClipShape(112, 64, 17, Fraction(8))
+_FINISH = ClipShape(224, 128, 33, Fraction(16))
+_BOUNDARY = 0.7
+_RATIO = 2.0
+
+PRESETS = (
+    Preset(
+        "pocket", "full", _POCKET, _POCKET, _LAYOUT, _FINISH, _BOUNDARY, guided(24, 3.0, _BOUNDARY, _RATIO), guidance=4.0
+    ),
+    Preset(
+        "pocket",
+        "distilled",
+        _POCKET,
+        _POCKET / "distilled",
+        _LAYOUT,
+        _FINISH,
+        _BOUNDARY,
+        Schedule((1.0, 0.9, 0.7), (0.82353, 0.5, 0.0), (1.0, 0.9, 0.7, 0.5, 0.0)),
+        guidance=1.0,
+    ),
+)
+FAMILIES = tuple(dict.fromkeys(p.family for p in PRESETS))
+
+
+def find(family: str, tier: str) -> Preset:
+    """The row of a family and tier.
+
+    Raises:
+        RequestError: there is none.
+    """
+    for preset in PRESETS:
+        if (preset.family, preset.tier) == (family, tier):
+            return preset
+    raise RequestError(f"There is no family called {family!r} with a {tier} tier: choose {' or '.join(FAMILIES)}.")

@@ -1,0 +1,51 @@
+"""Pixels, latents, tokens, frames and rates: all arithmetic between them."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class ClipShape:
+    """A clip as a model draws it: frames at fps, width x height pixels."""
+
+    width: int
+    height: int
+    frames: int
+    fps: Fraction
+
+    @property
+    def duration_s(self) -> float:
+        return float(self.frames / self.fps)
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How much smaller latents are: `space` pixels a side, `time` frames (after the first), `patch` latents a side a token."""
+
+    space: int
+    time: int
+    patch: int
+
+    def latents(self, clip: ClipShape) -> tuple[int, int, int]:
+        """(T, H, W) of the latents of `clip`.
+
+        Raises:
+            ValueError: the clip is not a whole number of tokens; sizes are never rounded in silence.
+        """
+        side = self.space * self.patch
+        if clip.width % side or clip.height % side or (clip.frames - 1) % self.time:
+            raise ValueError(
+                f"{clip.width}x{clip.height} with {clip.frames} frames does not fit the model: width and height must be"
+                f" multiples of {side} and frames one more than a multiple of {self.time}."
+            )
+        return 1 + (clip.frames - 1) // self.time, clip.height // self.space, clip.width // self.space
+
+    def tokens(self, clip: ClipShape) -> int:
+        """Tokens a transformer sees for `clip`."""
+        t, h, w = self.latents(clip)
+        return t * (h // self.patch) * (w // self.patch)
+
+
+def frame_count(duration_s: float, fps: Fraction) -> int:
+    """Frames nearest to a duration, at least one."""
+    return max(1, round(duration_s * fps))
