@@ -72,19 +72,23 @@ class LatentSet:
 
 
 @torch.no_grad()
-def encode_set(vae: AutoencoderKLWan, camera: Camera, seed: int, count: int) -> LatentSet:
+def encode_set(vae: AutoencoderKLWan, camera: Camera, seed: int, count: int, batch: int = 8) -> LatentSet:
     """Draw `count` clips of training combinations and encode them; normalised by the autoencoder's mean and std."""
-    encoded, which, near = [], [], []
     mean, std = (torch.tensor(v).view(-1, 1, 1, 1) for v in (vae.config.latents_mean, vae.config.latents_std))
-    for i in trange(count, desc=f"encode {camera.width}x{camera.height}", mininterval=5, disable=parallel.rank() > 0):
-        rng = generator(seed, i)
-        combination = TRAIN[rng.integers(len(TRAIN))]
-        shot = draw(combination, int(rng.integers(2**31)), camera)
-        z = vae.encode(to_pixels(shot.frames)[None].to(vae.device)).latent_dist.mean[0].cpu()
-        encoded.append(((z - mean) / std).half())
-        which.append(ALL.index(combination))
-        near.append(_near(shot, encoded[-1].shape[1:]))
-    return LatentSet(torch.stack(encoded), torch.tensor(which), torch.stack(near))
+    encoded, which, near = [], [], []
+    name = f"encode {camera.width}x{camera.height}"
+    for start in trange(0, count, batch, desc=name, mininterval=5, disable=parallel.rank() > 0):
+        shots = []
+        for i in range(start, min(start + batch, count)):
+            rng = generator(seed, i)
+            combination = TRAIN[rng.integers(len(TRAIN))]
+            shots.append(draw(combination, int(rng.integers(2**31)), camera))
+        x = torch.stack([to_pixels(shot.frames) for shot in shots]).to(vae.device)
+        z = (vae.encode(x).latent_dist.mean.cpu() - mean) / std
+        encoded.append(z.half())
+        which += [ALL.index(shot.combination) for shot in shots]
+        near += [_near(shot, z.shape[2:]) for shot in shots]
+    return LatentSet(torch.cat(encoded), torch.tensor(which), torch.stack(near))
 
 
 def _near(shot: Shot, size: Sequence[int]) -> Tensor:
@@ -118,15 +122,19 @@ def cut(latents: LatentSet, rows: np.ndarray, box: tuple[int, int, int], rng: np
 
 
 class Captions:
-    """Prompt embeddings of random paraphrases, by the frozen text encoder."""
+    """Prompt embeddings of random paraphrases, by the frozen text encoder; `dropped` is the share of empty prompts."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel, dropped: float = 0.1) -> None:
         self.tokenizer, self.encoder, self.dropped = tokenizer, encoder, dropped
 
     def embed(self, which: Sequence[int], rng: np.random.Generator) -> Tensor:
-        """Embeddings (B, L, D) of a paraphrase of each combination; a share `dropped` of them is the empty prompt's."""
+        """Embeddings (B, L, D) of a paraphrase of each combination, or of the empty prompt."""
         texts = ["" if rng.random() < self.dropped else paraphrase(ALL[i], rng) for i in which]
         return encode_prompts(texts, self.tokenizer, self.encoder).embeds
+
+    def empty(self, count: int) -> Tensor:
+        """The empty prompt's embeddings, (count, L, D)."""
+        return encode_prompts([""] * count, self.tokenizer, self.encoder).embeds
 
 
 def cached_set(path: Path, vae: AutoencoderKLWan, camera: Camera, seed: int, count: int) -> LatentSet:

@@ -21,6 +21,7 @@ SMOOTHING = 0.8  # px, against noise
 STANDS_OUT = 20.0  # least distance from the background in RGB; noise of sd 5 leaves about 3 after smoothing
 WAVE = 4  # px that the horizon may lie above or below its usual row
 EDGE = 0.4
+REACH = 7
 LEAST_AREA, MOST_AREA = 0.004, 0.3  # of the frame; the smallest moon has 0.007
 DOUBLE = 0.35  # a second thing of this share of the first one's area makes a frame unreadable
 FOUND = 0.8  # share of the frames that must show one thing
@@ -140,12 +141,8 @@ def _blend(top: tuple[int, int, int], bottom: tuple[int, int, int], t: Floats) -
 def _look(picture: Floats, rows: Floats, waves: bool) -> _Glimpse | None:
     """Find the one thing in a picture (LINES, W, 3); None where there is none, or more than one."""
     distance = _from_background(picture, rows, waves)
-    mask = _largest(distance > STANDS_OUT)
-    if mask is None:
-        return None
-    # The silhouette ends where the edge has faded to half: of its rim, which differs less (or more) than its body.
-    rim = mask - cv2.erode(mask, _disc(7))
-    mask = _largest(distance > max(STANDS_OUT, EDGE * float(np.percentile(distance[rim > 0], 75))))
+    # The silhouette ends where its edge has faded to about half, and edges differ in strength along one outline.
+    mask = _largest(distance > np.maximum(STANDS_OUT, EDGE * cv2.dilate(distance, _disc(REACH))))
     if mask is None:
         return None
     moments = cv2.moments(mask, binaryImage=True)
@@ -154,7 +151,7 @@ def _look(picture: Floats, rows: Floats, waves: bool) -> _Glimpse | None:
     middle = (GRID - 1) / 2
     window = np.array([[scale, 0, cx - scale * middle], [0, scale, cy - scale * middle]])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    shape = np.asarray(cv2.warpAffine(mask.astype(np.float32), window, (GRID, GRID), flags=how), np.float32)
+    shape = (cv2.warpAffine(mask.astype(np.float32), window, (GRID, GRID), flags=how) >= 0.5).astype(np.float32)
     grey = np.asarray(cv2.warpAffine(picture.mean(2), window, (GRID, GRID), flags=how), np.float32)
     whole = not (mask[[0, -1]].any() or mask[:, [0, -1]].any())
     return _Glimpse((cx + 0.5, cy + 0.5), radius, shape, grey, _colour(picture, mask), whole)
@@ -242,7 +239,7 @@ def _shape(glimpses: list[_Glimpse | None]) -> tuple[str | None, Floats]:
 
 @lru_cache
 def _stencils(thing: str) -> Floats:
-    """The silhouette's patches at every angle, STEP degrees apart, (angles, GRID * GRID) in [0, 1]."""
+    """The silhouette's patches at every angle, STEP degrees apart, (angles, GRID * GRID), 0 or 1."""
     axis = (np.arange(384, dtype=np.float32) + 0.5) / 128 - 1.5
     u, v = np.meshgrid(axis, axis)
     inside = silhouette_distance(thing, u, v) < 0
@@ -254,7 +251,7 @@ def _stencils(thing: str) -> Floats:
         c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
         u, v = middle_u + c * x + s * y, middle_v + c * y - s * x
         distance = silhouette_distance(thing, u, v) + np.hypot(u - np.clip(u, -1.5, 1.5), v - np.clip(v, -1.5, 1.5))
-        stencils.append(np.clip(0.5 - distance * GRID / (2 * SPAN * radius), 0, 1).ravel())
+        stencils.append(distance.ravel() < 0)
     return np.stack(stencils).astype(np.float32)
 
 

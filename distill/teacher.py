@@ -4,6 +4,7 @@ The first stage and the high-noise expert see whole clips at layout size (140 to
 of as many tokens cut from clips at finish size, long in each axis in turn, so that it meets every distance it will need.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ def velocity_loss(
 def train_high(recipe: TeacherRecipe, layouts: LatentSet, captions: Captions, runs: Path) -> WanTransformer3DModel:
     """Train the high-noise expert on whole clips at layout size; returns the average weights."""
     torch.manual_seed(recipe.seed)
-    model = build()
+    model = build().to(recipe.device)
 
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed, parallel.shard(step))
@@ -71,7 +72,7 @@ def train_low(
     runs: Path,
 ) -> WanTransformer3DModel:
     """Train the low-noise expert, from the high-noise expert's weights, on boxes at finish size and on whole layouts."""
-    model = build()
+    model = build().to(recipe.device)
     model.load_state_dict(high.state_dict())
 
     def loss(step: int) -> Tensor:
@@ -93,11 +94,13 @@ def _loss_on(
     model: WanTransformer3DModel, x0: Tensor, near: Tensor, sigma: Tensor, captions: Captions, which: Tensor,
     rng: np.random.Generator,
 ) -> Tensor:
-    embeds = captions.embed(which.tolist(), rng)
-    return velocity_loss(model, x0, near, sigma, embeds, _tensor(rng.standard_normal(x0.shape, np.float32)))
+    embeds, noise = captions.embed(which.tolist(), rng), _tensor(rng.standard_normal(x0.shape, np.float32))
+    return velocity_loss(model, *(v.to(model.device) for v in (x0, near, sigma, embeds, noise)))
 
 
-def _fit(model, loss, recipe: TeacherRecipe, steps: int, folder: Path) -> WanTransformer3DModel:
+def _fit(
+    model: WanTransformer3DModel, loss: Callable[[int], Tensor], recipe: TeacherRecipe, steps: int, folder: Path
+) -> WanTransformer3DModel:
     ema = Ema(model, recipe.ema)
     Run(folder, model, MuonAdamW(model, recipe.lr, ADAM_NAMES), ema).fit(steps, loss)
     return ema.module

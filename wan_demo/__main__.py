@@ -129,6 +129,9 @@ def _watch(events: Iterator[object]) -> "pipeline.Published":  # type: ignore[na
         for event in events:
             if isinstance(event, pipeline.Published):
                 return event
+            if isinstance(event, pipeline.Notice):
+                bar.write(event.text, file=sys.stderr)
+                continue
             assert isinstance(event, pipeline.Progress)
             done = pipeline.STAGES.index(event.stage) + event.step / event.steps
             left = "" if event.seconds_left is None else f", {event.seconds_left:.0f} s left"

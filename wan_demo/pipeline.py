@@ -23,7 +23,7 @@ from wan_demo.presets import Preset
 from wan_demo.provenance.label import add_label
 from wan_demo.request import Request
 from wan_demo.shapes import ClipShape, frame_count
-from wan_demo.text import check_prompt, encode_prompts
+from wan_demo.text import check_prompt, encode_prompts, unknown_words
 from wan_demo.upsample import upsample
 from wan_demo.values import Latents, PromptEmbeds
 
@@ -43,11 +43,21 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """A sentence for the person; the clip is made all the same."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Published:
     """A whole, checked video file; report: see `generate --json` in the README."""
 
     path: Path
     report: dict[str, Any]
+
+
+Event = Notice | Progress | Published
 
 
 class Clock:
@@ -75,8 +85,8 @@ class Clock:
 
 def generate(
     request: Request, preset: Preset, models: Models, output: Path, expected: Mapping[str, float] | None = None
-) -> Iterator[Progress | Published]:
-    """Make the clip: yields Progress as it goes and Published at the end. Close the iterator to cancel.
+) -> Iterator[Event]:
+    """Make the clip: yields Progress (and any Notice) as it goes and Published at the end. Close it to cancel.
 
     expected: seconds a stage took before, for the time left.
 
@@ -87,6 +97,9 @@ def generate(
     """
     preset.check(request)
     check_prompt(request.prompt, models.tokenizer)
+    unknown = unknown_words(request.prompt, models.tokenizer)
+    if unknown:
+        yield Notice(f"This model does not know: {', '.join(unknown)}. {preset.knows}")
     clock = Clock(expected)
     started = time.perf_counter()
     latents = yield from draw(request, preset, models, clock)

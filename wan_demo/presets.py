@@ -26,6 +26,7 @@ class Schedule:
     high: tuple[float, ...]
     low: tuple[float, ...]
     direct: tuple[float, ...]
+    shift: float = 1.0  # of an undistilled model's levels, as diffusers' scheduler wants it
 
     @property
     def steps(self) -> int:
@@ -53,6 +54,7 @@ class Preset:
     boundary: float
     schedule: Schedule
     guidance: float
+    knows: str = ""  # for a person whose prompt has words the model does not know
     measured: Measured | None = None
 
     def check(self, request: Request) -> None:
@@ -77,7 +79,7 @@ def guided(steps: int, shift: float, boundary: float, ratio: float) -> Schedule:
     direct = flow.schedule(steps, shift)
     low = [boundary] + [s for s in direct if s < boundary]
     return Schedule(
-        (*[s for s in direct if s > boundary], boundary), tuple(flow.shift(s, ratio) for s in low), tuple(direct)
+        (*[s for s in direct if s > boundary], boundary), tuple(flow.shift(s, ratio) for s in low), tuple(direct), shift
     )
 
 
@@ -86,10 +88,15 @@ _LAYOUT = ClipShape(112, 64, 17, Fraction(8))
 _FINISH = ClipShape(224, 128, 33, Fraction(16))
 _BOUNDARY = 0.7
 _RATIO = 2.0
+_KNOWS = (
+    "It knows a ball, box, triangle, star, heart or moon; red, orange, yellow, green, blue, purple, pink or white; in the"
+    " night sky, over the sea, over green grass, in the desert or in the snow; that moves left, moves right, rises, falls,"
+    " bounces, spins, grows or shrinks."
+)
 
 PRESETS = (
     Preset(
-        "pocket", "full", _POCKET, _POCKET, _LAYOUT, _FINISH, _BOUNDARY, guided(24, 3.0, _BOUNDARY, _RATIO), guidance=4.0
+        "pocket", "full", _POCKET, _POCKET, _LAYOUT, _FINISH, _BOUNDARY, guided(24, 3.0, _BOUNDARY, _RATIO), guidance=4.0, knows=_KNOWS
     ),
     Preset(
         "pocket",
@@ -101,6 +108,7 @@ PRESETS = (
         _BOUNDARY,
         Schedule((1.0, 0.9, 0.7), (0.82353, 0.5, 0.0), (1.0, 0.9, 0.7, 0.5, 0.0)),
         guidance=1.0,
+        knows=_KNOWS,
     ),
 )
 FAMILIES = tuple(dict.fromkeys(p.family for p in PRESETS))

@@ -8,12 +8,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from wan_demo.pipeline import Progress, Published, generate
+from wan_demo.pipeline import Event, Published, generate
 from wan_demo.presets import find
 from wan_demo.request import Request, RequestError
 from wan_demo.store import Timings
-
-Event = Progress | Published
 
 
 class JobError(RuntimeError):

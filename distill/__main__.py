@@ -1,0 +1,126 @@
+"""One verb a command: python -m distill text | autoencoder | teacher | student | evaluate."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLWan
+from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
+
+from distill import autoencoder, consistency, export, parallel, teacher, text_encoder
+from distill.config import RECIPES, Recipe
+from distill.data import FINISH, LAYOUT, Captions, LatentSet, cached_set
+from distill.evaluate import SPLITS, evaluate
+from wan_demo import models
+from wan_demo.presets import Preset, find
+from wan_demo.request import TIERS
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb. Training verbs go on where they were stopped."""
+    options = parse(arguments)
+    if options.verb == "evaluate":
+        return score(options)
+    recipe = RECIPES[options.recipe]
+    options.runs.mkdir(parents=True, exist_ok=True)
+    parallel.launch(VERBS[options.verb], recipe.workers, recipe, options.runs)
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m distill", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for name in VERBS:
+        verb = verbs.add_parser(name, help=f"train the {name}" if name != "student" else "distil the few-step student")
+        verb.add_argument("--runs", type=Path, default=Path("runs"), help="where state, logs and weights are kept")
+        verb.add_argument("--recipe", choices=list(RECIPES), default="cpu")
+    judge = verbs.add_parser("evaluate", help="score generated clips with the pixel judge")
+    judge.add_argument("--family", default="pocket")
+    judge.add_argument("--tier", choices=TIERS, default="distilled")
+    judge.add_argument("--split", choices=list(SPLITS), default="heldout")
+    judge.add_argument("--clips", type=int, default=200)
+    judge.add_argument("--seed", type=int, default=0)
+    judge.add_argument("--device", default="cpu")
+    judge.add_argument("--weights", type=Path, help="another weights folder than the shipped one")
+    judge.add_argument("--log", type=Path, help="append a line of JSON a clip to this file")
+    judge.add_argument("--json", action="store_true")
+    return parser.parse_args(arguments)
+
+
+def score(options: argparse.Namespace) -> int:
+    """The `evaluate` verb."""
+    preset = find(options.family, options.tier)
+    if options.weights is not None:
+        preset = moved(preset, options.weights)
+    parts = models.load(preset, options.device)
+    result = evaluate(preset, parts, options.split, options.clips, options.seed, options.log)
+    if options.json:
+        print(json.dumps({"family": preset.family, "tier": preset.tier, "split": options.split, **asdict(result)}))
+    else:
+        print("\n".join(f"{name:<10} {value}" for name, value in asdict(result).items()))
+    return 0
+
+
+def moved(preset: Preset, weights: Path) -> Preset:
+    """The preset with its weights in another folder."""
+    return replace(preset, weights=weights, experts=weights / preset.experts.relative_to(preset.weights))
+
+
+def train_text(recipe: Recipe, runs: Path) -> None:
+    tokenizer, encoder = text_encoder.train(recipe.text, runs)
+    if parallel.rank() == 0:
+        export.text(tokenizer, encoder, runs / "pocket")
+
+
+def train_autoencoder(recipe: Recipe, runs: Path) -> None:
+    vae = autoencoder.train(recipe.autoencoder, runs)
+    if parallel.rank() == 0:
+        export.autoencoder(vae, runs / "pocket")
+
+
+def train_teacher(recipe: Recipe, runs: Path) -> None:
+    captions, layouts, finishes = materials(recipe, runs)
+    high = teacher.train_high(recipe.teacher, layouts, captions, runs)
+    low = teacher.train_low(recipe.teacher, high, layouts, finishes, captions, runs)
+    if parallel.rank() == 0:
+        export.experts(high, low, runs / "pocket")
+
+
+def train_student(recipe: Recipe, runs: Path) -> None:
+    captions, layouts, finishes = materials(recipe, runs)
+    full, few = moved(find("pocket", "full"), runs / "pocket"), find("pocket", "distilled").schedule
+    plan, students = recipe.student, []
+    for name, edges, steps, sampler in (
+        ("transformer", few.high, plan.high_steps, consistency.layout_sampler(layouts, plan.batch)),
+        ("transformer_2", few.low, plan.low_steps, consistency.box_sampler(finishes, plan.batch)),
+    ):
+        expert = models.load_expert(full.experts / name)
+        folder = runs / f"student-{name}"
+        students.append(consistency.train(plan, expert, edges, sampler, captions, steps, folder))
+    if parallel.rank() == 0:
+        export.students(students[0], students[1], runs / "pocket")
+
+
+def materials(recipe: Recipe, runs: Path) -> tuple[Captions, LatentSet, LatentSet]:
+    """What both stages of expert training need: captions, and this process's own clips at both sizes."""
+    folder, rank, plan = runs / "pocket", parallel.rank(), recipe.teacher
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
+    encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).eval()
+    vae = AutoencoderKLWan.from_pretrained(folder / "vae", torch_dtype=torch.float32).eval()
+    sets = [
+        cached_set(runs / "latents" / f"{name}-{rank}.pt", vae, camera, seed + rank, count)
+        for name, camera, seed, count in (
+            ("layout", LAYOUT, 1000, plan.layouts),
+            ("finish", FINISH, 2000, plan.finishes),
+        )
+    ]
+    return Captions(tokenizer, encoder), sets[0], sets[1]
+
+
+VERBS = {"text": train_text, "autoencoder": train_autoencoder, "teacher": train_teacher, "student": train_student}
+
+if __name__ == "__main__":
+    sys.exit(main())

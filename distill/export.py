@@ -1,0 +1,56 @@
+"""Writes trained parts into a weights folder that both `wan_demo` and diffusers' WanPipeline open."""
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
+from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
+
+from wan_demo import quantize
+from wan_demo.models import write_checksums
+from wan_demo.presets import find
+
+
+def text(tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel, folder: Path) -> None:
+    tokenizer.save_pretrained(folder / "tokenizer")
+    encoder.half().save_pretrained(folder / "text_encoder")
+    _finish(folder)
+
+
+def autoencoder(vae: AutoencoderKLWan, folder: Path) -> None:
+    vae.to(torch.float16).save_pretrained(folder / "vae")
+    _finish(folder)
+
+
+def experts(high: WanTransformer3DModel, low: WanTransformer3DModel, folder: Path) -> None:
+    """The teacher's two experts, as float16."""
+    high.to(torch.float16).save_pretrained(folder / "transformer")
+    low.to(torch.float16).save_pretrained(folder / "transformer_2")
+    _finish(folder)
+
+
+def students(high: WanTransformer3DModel, low: WanTransformer3DModel, folder: Path) -> None:
+    """The two students, as 8-bit."""
+    quantize.save(quantize.quantize(high), folder / "distilled" / "transformer")
+    quantize.save(quantize.quantize(low), folder / "distilled" / "transformer_2")
+    _finish(folder)
+
+
+def _finish(folder: Path) -> None:
+    """Make the folder a diffusers pipeline, and publish its files' checksums."""
+    preset = find("pocket", "full")
+    FlowMatchEulerDiscreteScheduler(shift=preset.schedule.shift).save_pretrained(folder / "scheduler")
+    index = {
+        "_class_name": "WanPipeline",
+        "boundary_ratio": preset.boundary,
+        "expand_timesteps": False,
+        "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+        "text_encoder": ["transformers", "UMT5EncoderModel"],
+        "tokenizer": ["transformers", "PreTrainedTokenizerFast"],
+        "transformer": ["diffusers", "WanTransformer3DModel"],
+        "transformer_2": ["diffusers", "WanTransformer3DModel"],
+        "vae": ["diffusers", "AutoencoderKLWan"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    write_checksums(folder)
