@@ -53,7 +53,7 @@ def decode_unclamped(vae: AutoencoderKLWan, z: Tensor) -> Tensor:
 
 @torch.no_grad()
 def inflate(vae: AutoencoderKLWan) -> None:
-    """Turn an autoencoder of single frames into one of clips: past taps at zero, time resampling as copy and average."""
+    """Turn an autoencoder of single frames into one of clips: past taps at zero, time resampling by copy and mean."""
     for module in vae.modules():
         if isinstance(module, WanCausalConv3d) and module.kernel_size[0] == 3 and module.kernel_size[1] == 3:
             module.weight[:, :, :2] = 0

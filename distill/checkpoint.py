@@ -16,10 +16,11 @@ from distill import parallel
 from distill.muon import MuonAdamW
 
 SAVE_EVERY_S = 120.0
+LOG_EVERY = 50  # steps
 
 
 class Ema:
-    """Exponential moving average of a module's weights; the decay warms up from 0 (EDM2, eq. 121 uses the same idea)."""
+    """Exponential moving average of a module's weights; the decay grows from 0 to `decay` over the first steps."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
@@ -46,7 +47,9 @@ class Run:
     Several processes (`distill.parallel`) share a run: each takes its shard of a step, the first one writes.
     """
 
-    def __init__(self, folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | MuonAdamW, ema: Ema | None = None) -> None:
+    def __init__(
+        self, folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | MuonAdamW, ema: Ema | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.model, self.optimizer, self.ema = folder, model, optimizer, ema
         self.step = 0
@@ -54,34 +57,41 @@ class Run:
         if (folder / "state.pt").exists():
             self._restore(torch.load(folder / "state.pt", map_location="cpu", weights_only=True))
 
-    def fit(self, steps: int, loss: Callable[[int], Tensor], warmup: int = 100, clip: float = 1.0) -> None:
-        """Train up to `steps` steps in all; `loss(step)` gives the scalar to lessen."""
-        saved, log, recent = time.monotonic(), (self.folder / "log.jsonl").open("a"), []
-        with log, tqdm(total=steps, initial=self.step, desc=self.folder.name, smoothing=0.05, mininterval=5,
-                       disable=parallel.rank() > 0) as bar:
-            while self.step < steps:
+    def fit(
+        self, steps: int, loss: Callable[[int], Tensor], warmup: int = 100, clip: float = 1.0, until: int | None = None
+    ) -> None:
+        """Train up to `steps` steps in all; `loss(step)` gives the scalar to lessen. until: stop there for now."""
+        last, saved, recent = until if until is not None else steps, time.monotonic(), []
+        with tqdm(total=steps, initial=self.step, desc=self.folder.name, disable=parallel.rank() > 0) as bar:
+            while self.step < last:
                 for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
                     group["lr"] = rate * cosine(self.step, steps, warmup)
-                value = loss(self.step)
-                self.optimizer.zero_grad(set_to_none=True)
-                value.backward()  # type: ignore[no-untyped-call]
-                parallel.average_gradients(self.model)
-                nn.utils.clip_grad_norm_(self.model.parameters(), clip)
-                self.optimizer.step()
-                self.step += 1
-                if self.ema is not None:
-                    self.ema.update(self.model, self.step)
-                recent.append(value.item())
+                recent.append(self._take_step(loss(self.step), clip))
                 bar.update()
-                if self.step % 50 == 0 and parallel.rank() == 0:
-                    line = {"step": self.step, "loss": round(sum(recent) / len(recent), 5), "time": round(time.time())}
-                    log.write(json.dumps(line) + "\n")
-                    log.flush()
-                    bar.set_postfix(loss=line["loss"])
-                    recent.clear()
-                if time.monotonic() - saved > SAVE_EVERY_S or self.step == steps:
+                if self.step % LOG_EVERY == 0:
+                    bar.set_postfix(loss=self._log(recent))
+                    recent = []
+                if time.monotonic() - saved > SAVE_EVERY_S or self.step == last:
                     self.save()
                     saved = time.monotonic()
+
+    def _take_step(self, value: Tensor, clip: float) -> float:
+        self.optimizer.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        parallel.average_gradients(self.model)
+        nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+        self.optimizer.step()
+        self.step += 1
+        if self.ema is not None:
+            self.ema.update(self.model, self.step)
+        return value.item()
+
+    def _log(self, losses: list[float]) -> float:
+        mean = round(sum(losses) / len(losses), 5)
+        if parallel.rank() == 0:
+            with (self.folder / "log.jsonl").open("a") as log:
+                log.write(json.dumps({"step": self.step, "loss": mean, "time": round(time.time())}) + "\n")
+        return mean
 
     def save(self) -> None:
         """Write state.pt in one move, so that a kill leaves the last whole one."""

@@ -36,8 +36,8 @@ class TeacherRecipe:
     lr: float = 2e-3
     ema: float = 0.998
     boundary: float = 0.7
-    high_steps: int = 2600
-    low_steps: int = 900
+    high_steps: int = 1500
+    low_steps: int = 450
     low_top: float = 0.92  # the highest sigma the low-noise expert may be asked to begin at
     low_layouts: float = 0.25  # share of its steps on whole clips at layout size, for direct mode
 
@@ -52,8 +52,8 @@ class StudentRecipe:
     guidance: float = 4.0
     ema: float = 0.98
     lr: float = 4e-4
-    high_steps: int = 500
-    low_steps: int = 300
+    high_steps: int = 220
+    low_steps: int = 140
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ RECIPES = {
         workers=1,
         text=TextRecipe(batch=256, steps=2000),
         autoencoder=AutoencoderRecipe(device="cuda", batch=32, frame_steps=3000, clip_steps=20000),
-        teacher=TeacherRecipe(device="cuda", layouts=40000, finishes=8000, batch=256, high_steps=30000, low_steps=15000),
+        teacher=TeacherRecipe(
+            device="cuda", layouts=40000, finishes=8000, batch=256, high_steps=30000, low_steps=15000
+        ),
         student=StudentRecipe(device="cuda", batch=128, high_steps=6000, low_steps=4000),
     ),
 }

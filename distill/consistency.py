@@ -7,6 +7,7 @@ pulled to f of the student's own average at x_m. At m = T the target is exact: x
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,15 +34,20 @@ def grid(edges: Sequence[float], points: int) -> list[tuple[float, float, float]
     """
     steps = []
     total = edges[0] - edges[-1]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         line = np.linspace(start, end, max(2, round(points * (start - end) / total) + 1))
-        steps += [(float(a), float(b), end) for a, b in zip(line, line[1:], strict=False)]
+        steps += [(float(a), float(b), end) for a, b in pairwise(line)]
     return steps
 
 
 def consistency_loss(
-    student: WanTransformer3DModel, average: WanTransformer3DModel, teacher: WanTransformer3DModel,
-    x0: Tensor, noise: Tensor, levels: Tensor, embeds: tuple[Tensor, Tensor, float],
+    student: WanTransformer3DModel,
+    average: WanTransformer3DModel,
+    teacher: WanTransformer3DModel,
+    x0: Tensor,
+    noise: Tensor,
+    levels: Tensor,
+    embeds: tuple[Tensor, Tensor, float],
 ) -> Tensor:
     """x0, noise (B, C, T, H, W); levels (B, 3): sigma, next sigma, T; embeds: prompt, empty prompt, guidance scale."""
     prompt, empty, scale = embeds
@@ -58,8 +64,13 @@ def consistency_loss(
 
 
 def train(
-    recipe: StudentRecipe, teacher: WanTransformer3DModel, edges: Sequence[float], sampler: Callable[..., Tensor],
-    captions: Captions, steps: int, folder: Path,
+    recipe: StudentRecipe,
+    teacher: WanTransformer3DModel,
+    edges: Sequence[float],
+    sampler: Callable[..., Tensor],
+    captions: Captions,
+    steps: int,
+    folder: Path,
 ) -> WanTransformer3DModel:
     """Distil `teacher` into a student that takes the steps of `edges`; returns its average weights.
 

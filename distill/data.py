@@ -16,7 +16,6 @@ from distill.captions import paraphrase
 from distill.world import ALL, PERIOD_S, TRAIN, Camera, Shot, draw
 from wan_demo.text import encode_prompts
 
-
 # How the pocket family sees a clip: the small slow layout and the finish. wan_demo/presets.py has the same shapes.
 LAYOUT = Camera(frames=17, fps=8.0, width=112, height=64)
 FINISH = Camera(frames=33, fps=16.0, width=224, height=128)
@@ -41,7 +40,7 @@ def to_pixels(frames: np.ndarray) -> Tensor:
 
 
 def crops(seed: int, step: int, batch: int, frames: int, size: int, thing_weight: float) -> PixelBatch:
-    """Square crops near the thing, half of them at layout size (112x64, 8 fps), half at finish size (224x128, 16 fps)."""
+    """Square crops near the thing, half of them at layout size, half at finish size."""
     rng = generator(seed, step)
     clips, weights = [], []
     for i in range(batch):
@@ -61,7 +60,7 @@ def crops(seed: int, step: int, batch: int, frames: int, size: int, thing_weight
 
 @dataclass(frozen=True)
 class LatentSet:
-    """Encoded clips: x (N, C, T, H, W) normalised; which (N,) indices into world.ALL; near (N, T, H, W), the thing's place."""
+    """Encoded clips: x (N, C, T, H, W) normalised; which (N,) indices into world.ALL; near (N, T, H, W): the thing."""
 
     x: Tensor
     which: Tensor
@@ -104,7 +103,9 @@ def _near(shot: Shot, size: Sequence[int]) -> Tensor:
     return torch.from_numpy(out)
 
 
-def cut(latents: LatentSet, rows: np.ndarray, box: tuple[int, int, int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def cut(
+    latents: LatentSet, rows: np.ndarray, box: tuple[int, int, int], rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
     """One box (t, h, w) of latents from each of `rows`, most of them around the thing: x (B, C, t, h, w) and near."""
     xs, nears = [], []
     for row in rows:

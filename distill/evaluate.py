@@ -14,7 +14,7 @@ from distill.world import HELD_OUT, TRAIN, Combination
 from wan_demo.clip import Clip
 from wan_demo.decode import decode
 from wan_demo.models import Models
-from wan_demo.pipeline import Clock, draw
+from wan_demo.pipeline import Clock, draw, result_of
 from wan_demo.presets import Preset
 from wan_demo.request import Request
 
@@ -66,12 +66,8 @@ def choose(split: Sequence[Combination], clips: int, seed: int) -> Iterator[Comb
 
 def make(combination: Combination, seed: int, preset: Preset, models: Models) -> Clip:
     """The model's clip for the plain caption of a combination."""
-    events = draw(Request(plain(combination), preset.tier, seed), preset, models, Clock())
-    while True:
-        try:
-            next(events)
-        except StopIteration as stop:
-            return decode(stop.value, models.vae)
+    request = Request(plain(combination), preset.tier, seed)
+    return decode(result_of(draw(request, preset, models, Clock())), models.vae)
 
 
 def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:

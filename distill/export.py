@@ -41,9 +41,15 @@ def _finish(folder: Path) -> None:
     """Make the folder a diffusers pipeline, and publish its files' checksums."""
     preset = find("pocket", "full")
     FlowMatchEulerDiscreteScheduler(shift=preset.schedule.shift).save_pretrained(folder / "scheduler")
-    index = {
+    (folder / "model_index.json").write_text(json.dumps(model_index(preset.boundary), indent=2) + "\n")
+    write_checksums(folder)
+
+
+def model_index(boundary: float) -> dict[str, object]:
+    """What tells diffusers which class is in which subfolder."""
+    return {
         "_class_name": "WanPipeline",
-        "boundary_ratio": preset.boundary,
+        "boundary_ratio": boundary,
         "expand_timesteps": False,
         "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
         "text_encoder": ["transformers", "UMT5EncoderModel"],
@@ -52,5 +58,3 @@ def _finish(folder: Path) -> None:
         "transformer_2": ["diffusers", "WanTransformer3DModel"],
         "vae": ["diffusers", "AutoencoderKLWan"],
     }
-    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    write_checksums(folder)

@@ -20,16 +20,15 @@ LINES = 128
 SMOOTHING = 0.8  # px, against noise
 STANDS_OUT = 20.0  # least distance from the background in RGB; noise of sd 5 leaves about 3 after smoothing
 WAVE = 4  # px that the horizon may lie above or below its usual row
-EDGE = 0.4
-REACH = 7
+EDGE, NEAR = 0.4, 5  # a silhouette ends where the distance is this share of its most within a disc NEAR px wide
 LEAST_AREA, MOST_AREA = 0.004, 0.3  # of the frame; the smallest moon has 0.007
 DOUBLE = 0.35  # a second thing of this share of the first one's area makes a frame unreadable
 FOUND = 0.8  # share of the frames that must show one thing
 AGREE = 0.75  # share of the frames that must agree on its shape, and on its colour
-LEAST_IOU = 0.85
+LEAST_IOU = {"ball": 0.9, "box": 0.9, "triangle": 0.88, "star": 0.83, "heart": 0.88, "moon": 0.7}  # less where thin
 COLOUR_RANGE = 55.0  # a shift of 15 in each channel is 26
 SCENE_RANGE = 26.0  # mean absolute difference, for sky and ground each
-CREST = (226, 240, 244)  # wave crests are water mixed with this, by a half at most
+LIGHTS = {"sea": ((226, 240, 244), 0.5), "night": ((210, 214, 240), 0.85)}  # crests and stars mix at most so much of it
 SYMMETRY = {"ball": 180, "box": 90, "triangle": 120, "star": 72, "heart": 360, "moon": 360}  # degrees (ball: its band)
 STEP = 3  # degrees between templates
 GRID, SPAN = 48, 2.1  # a patch is GRID x GRID over +-SPAN equal-area radii around the centroid
@@ -86,7 +85,7 @@ def judge(frames: Frames, fps: float) -> Reading:
     pictures = [_prepare(frame) for frame in frames]
     rows = np.median(np.stack(pictures[:: max(1, len(pictures) // 8)]), axis=(0, 2)).astype(np.float32)
     scene = _scene(rows)
-    glimpses = [_look(picture, rows, scene == "sea") for picture in pictures]
+    glimpses = [_look(picture, rows, scene) for picture in pictures]
     seen = np.array([g is not None for g in glimpses])
     size = np.array([pictures[0].shape[1], LINES], np.float32)
     centre = np.array([g.centre if g else (math.nan, math.nan) for g in glimpses], np.float32) / size
@@ -138,11 +137,11 @@ def _blend(top: tuple[int, int, int], bottom: tuple[int, int, int], t: Floats) -
     return a + np.clip(t, 0, 1)[:, None] * (b - a)
 
 
-def _look(picture: Floats, rows: Floats, waves: bool) -> _Glimpse | None:
+def _look(picture: Floats, rows: Floats, scene: str | None) -> _Glimpse | None:
     """Find the one thing in a picture (LINES, W, 3); None where there is none, or more than one."""
-    distance = _from_background(picture, rows, waves)
+    distance = _from_background(picture, rows, scene)
     # The silhouette ends where its edge has faded to about half, and edges differ in strength along one outline.
-    mask = _largest(distance > np.maximum(STANDS_OUT, EDGE * cv2.dilate(distance, _disc(REACH))))
+    mask = _largest(distance > np.maximum(STANDS_OUT, EDGE * cv2.dilate(distance, _disc(NEAR))))
     if mask is None:
         return None
     moments = cv2.moments(mask, binaryImage=True)
@@ -157,14 +156,15 @@ def _look(picture: Floats, rows: Floats, waves: bool) -> _Glimpse | None:
     return _Glimpse((cx + 0.5, cy + 0.5), radius, shape, grey, _colour(picture, mask), whole)
 
 
-def _from_background(picture: Floats, rows: Floats, waves: bool) -> Floats:
-    """(LINES, W): how far each pixel is, in RGB, from what may lie behind: mixtures of the colours just above and below
-    its row (the horizon waves, and is soft) and, at sea, pale water."""
+def _from_background(picture: Floats, rows: Floats, scene: str | None) -> Floats:
+    """(LINES, W): how far each pixel is, in RGB, from what may lie behind: a mixture of the colours just above and below
+    its row (the horizon waves, and is soft), or the scene's own small lights."""
     row = np.arange(LINES)
-    above, below = rows[np.maximum(row - WAVE, 0)], rows[np.minimum(row + WAVE, LINES - 1)]
-    distance = _from_segments(picture, above, below)
-    if waves:
-        distance = np.minimum(distance, _from_segments(picture, rows, (rows + np.array(CREST, np.float32)) / 2))
+    distance = _from_segments(picture, rows[np.maximum(row - WAVE, 0)], rows[np.minimum(row + WAVE, LINES - 1)])
+    if scene in LIGHTS:
+        light, most = LIGHTS[scene]
+        lit = (rows + most * (np.array(light) - rows)).astype(np.float32)
+        distance = np.minimum(distance, _from_segments(picture, rows, lit))
     return distance
 
 
@@ -182,7 +182,7 @@ def _largest(stands_out: npt.NDArray[np.bool_]) -> Mask | None:
 
     Filling comes first: the body of a white thing over snow may hardly differ, its rim does.
     """
-    mask = stands_out.astype(np.uint8)
+    mask = cv2.morphologyEx(stands_out.astype(np.uint8), cv2.MORPH_CLOSE, _disc(3))
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(mask, contours, -1, 1, cv2.FILLED)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(5)))
@@ -229,7 +229,8 @@ def _shape(glimpses: list[_Glimpse | None]) -> tuple[str | None, Floats]:
         shared = patches @ stencils.T
         overlaps[name] = shared / (patches.sum(1)[:, None] + stencils.sum(1) - shared)
     ious = np.stack([overlap.max(1) for overlap in overlaps.values()])
-    thing = _vote([THINGS[k] if iou >= LEAST_IOU else None for k, iou in zip(ious.argmax(0), ious.max(0), strict=True)])
+    names = [THINGS[k] for k in ious.argmax(0)]
+    thing = _vote([name if iou >= LEAST_IOU[name] else None for name, iou in zip(names, ious.max(0), strict=True)])
     if thing is None:
         return None, still
     turns = [_band(g.grey) for g in whole.values()] if thing == "ball" else STEP * overlaps[thing].argmax(1)

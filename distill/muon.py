@@ -5,6 +5,7 @@ emulates: 19 s a step on our experts against 0.1 s here.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +57,11 @@ class MuonAdamW:
             Muon([p for n, p in named if n not in skip], lr),
             torch.optim.AdamW([p for _, p in plain], lr, betas=(0.9, 0.99), weight_decay=0.0),
         )
-        self.param_groups = [group for part in self.parts for group in part.param_groups]
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Of both; looked up each time, because loading a state replaces them."""
+        return [group for part in self.parts for group in part.param_groups]
 
     def step(self) -> None:
         for part in self.parts:

@@ -1,7 +1,7 @@
-"""Trains the two experts: one transformer over all noise levels first, then one copy of it for each expert's range.
+"""Trains the two experts.
 
-The first stage and the high-noise expert see whole clips at layout size (140 tokens). The low-noise expert sees boxes
-of as many tokens cut from clips at finish size, long in each axis in turn, so that it meets every distance it will need.
+The high-noise expert sees whole clips at layout size (140 tokens). The low-noise expert starts from its weights and sees
+boxes of as many tokens cut from clips at finish size, long in each axis in turn, so that it meets every distance.
 """
 
 from collections.abc import Callable
@@ -68,10 +68,14 @@ def train_high(recipe: TeacherRecipe, layouts: LatentSet, captions: Captions, ru
 
 
 def train_low(
-    recipe: TeacherRecipe, high: WanTransformer3DModel, layouts: LatentSet, finishes: LatentSet, captions: Captions,
+    recipe: TeacherRecipe,
+    high: WanTransformer3DModel,
+    layouts: LatentSet,
+    finishes: LatentSet,
+    captions: Captions,
     runs: Path,
 ) -> WanTransformer3DModel:
-    """Train the low-noise expert, from the high-noise expert's weights, on boxes at finish size and on whole layouts."""
+    """Train the low-noise expert, from the high-noise expert's weights, on boxes of finishes and whole layouts."""
     model = build().to(recipe.device)
     model.load_state_dict(high.state_dict())
 
@@ -91,7 +95,12 @@ def train_low(
 
 
 def _loss_on(
-    model: WanTransformer3DModel, x0: Tensor, near: Tensor, sigma: Tensor, captions: Captions, which: Tensor,
+    model: WanTransformer3DModel,
+    x0: Tensor,
+    near: Tensor,
+    sigma: Tensor,
+    captions: Captions,
+    which: Tensor,
     rng: np.random.Generator,
 ) -> Tensor:
     embeds, noise = captions.embed(which.tolist(), rng), _tensor(rng.standard_normal(x0.shape, np.float32))

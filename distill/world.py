@@ -76,7 +76,7 @@ HELD_OUT = tuple(c for c in ALL if c.held_out)
 
 @dataclass(frozen=True)
 class Truth:
-    """Where the thing is, per frame: centre (F, 2) as (x, y), radius (F,) in heights, angle (F,) in radians clockwise."""
+    """Where the thing is in each frame: centre (F, 2) as (x, y), radius (F,) in heights, angle (F,) in radians."""
 
     centre: Floats
     radius: Floats
@@ -246,8 +246,8 @@ def _outline(thing: str) -> Floats:
         points = np.stack([16 * np.sin(t) ** 3, -y - 2], 1) / 15.5
     elif thing == "moon":  # a disc less a smaller disc: outer arc, then inner arc back
         a, b = np.linspace(0.9, 2 * math.pi - 0.9, 120), np.linspace(2 * math.pi - 1.28, 1.28, 120)
-        inner = np.stack([0.39 + 0.817 * np.cos(b), 0.817 * np.sin(b)], 1)
-        points = 1.08 * (np.concatenate([np.stack([np.cos(a), np.sin(a)], 1), inner]) + (0.2, 0))
+        outer, inner = np.stack([np.cos(a), np.sin(a)], 1), np.stack([0.39 + 0.817 * np.cos(b), 0.817 * np.sin(b)], 1)
+        points = 1.08 * (np.concatenate([outer, inner]) + np.array([0.2, 0]))
     else:
         raise ValueError(f"no thing called {thing!r}; there are: {', '.join(THINGS)}")
     return points.astype(np.float32)

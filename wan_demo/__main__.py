@@ -110,7 +110,9 @@ def check_output(path: Path) -> None:
             pass
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
-        raise RequestError(f"The folder {path.absolute().parent} cannot be written ({reason}): choose another.") from None
+        raise RequestError(
+            f"The folder {path.absolute().parent} cannot be written ({reason}): choose another."
+        ) from None
 
 
 def _number(name: str, text: str, whole: bool = False) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from diffusers import WanTransformer3DModel
@@ -34,7 +35,7 @@ def denoise(
     """
     assert sigmas[0] == latents.sigma, "the first sigma must be that of the latents"
     embeds = prompt.embeds.to(latents.x.device)
-    for sigma, to in zip(sigmas, sigmas[1:], strict=False):
+    for sigma, to in pairwise(sigmas):
         timestep = torch.full((len(latents.x),), flow.TIMESTEPS * sigma, device=latents.x.device)
         v = expert(latents.x, timestep, embeds[:1]).sample
         if guidance != 1.0:

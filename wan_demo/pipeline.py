@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -27,6 +27,7 @@ from wan_demo.text import check_prompt, encode_prompts, unknown_words
 from wan_demo.upsample import upsample
 from wan_demo.values import Latents, PromptEmbeds
 
+Result = TypeVar("Result")
 FPS = Fraction(30)
 DENOISING = ("layout", "detail")  # the high-noise and the low-noise expert
 STAGES = ("encode", "layout", "upsample", "detail", "decode", "frame rate", "resize", "label", "write")
@@ -123,9 +124,16 @@ def generate(
     yield Published(output, report(request, preset, output, made, seconds))
 
 
-def draw(
-    request: Request, preset: Preset, models: Models, clock: Clock
-) -> Generator[Progress, None, Latents]:
+def result_of(events: Generator[Progress, None, Result]) -> Result:
+    """Run a generator to its end and give what it returns."""
+    while True:
+        try:
+            next(events)
+        except StopIteration as stop:
+            return cast(Result, stop.value)
+
+
+def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Generator[Progress, None, Latents]:
     """The models' part of the chain: yields Progress, returns clean latents of one clip."""
     generator = torch.Generator().manual_seed(request.seed)
     device, schedule = models.vae.device, preset.schedule
@@ -153,17 +161,23 @@ def draw(
 
 
 def _denoise(
-    stage: str, expert: torch.nn.Module, latents: Latents, sigmas: Sequence[float], prompt: PromptEmbeds,
-    preset: Preset, clock: Clock,
+    stage: str,
+    expert: torch.nn.Module,
+    latents: Latents,
+    sigmas: Sequence[float],
+    prompt: PromptEmbeds,
+    preset: Preset,
+    clock: Clock,
 ) -> Generator[Progress, None, tuple[Latents, Latents]]:
     """Run `denoise` as a stage; returns the last latents and the clean estimate at them."""
     steps = len(sigmas) - 1
     with clock.stage(stage):
         yield clock.progress(0, steps)
-        result = (latents, latents)
-        for i, result in enumerate(denoise(expert, latents, sigmas, prompt, preset.guidance)):
-            yield clock.progress(i + 1, steps)
-    return result
+        walk = denoise(expert, latents, sigmas, prompt, preset.guidance)
+        for i, state in enumerate(walk, 1):
+            latents, clean = state
+            yield clock.progress(i, steps)
+    return latents, clean
 
 
 def report(

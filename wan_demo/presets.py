@@ -19,8 +19,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 class Schedule:
     """Noise levels, each list from the first sigma to the last that its steps lead to.
 
-    high: the high-noise expert's, 1 down to the boundary. low: the low-noise expert's, from the level that the upsampled
-    clip is noised to, down to 0. direct: both experts' in turn, 1 down to 0, without upsampling.
+    high: the high-noise expert's, 1 down to the boundary. low: the low-noise expert's, from the level that the
+    upsampled clip is noised to, down to 0. direct: both experts' in turn, 1 down to 0, without upsampling.
     """
 
     high: tuple[float, ...]
@@ -66,7 +66,7 @@ class Preset:
         longest = math.floor(self.finish.duration_s)
         if request.duration_s > longest:
             raise RequestError(
-                f"The duration is {request.duration_s:g} s and {self.family} makes clips of up to {longest} s: ask for less."
+                f"The duration is {request.duration_s:g} s and {self.family} makes up to {longest} s: ask for less."
             )
 
 
@@ -89,14 +89,23 @@ _FINISH = ClipShape(224, 128, 33, Fraction(16))
 _BOUNDARY = 0.7
 _RATIO = 2.0
 _KNOWS = (
-    "It knows a ball, box, triangle, star, heart or moon; red, orange, yellow, green, blue, purple, pink or white; in the"
-    " night sky, over the sea, over green grass, in the desert or in the snow; that moves left, moves right, rises, falls,"
-    " bounces, spins, grows or shrinks."
+    "It knows a ball, box, triangle, star, heart or moon; red, orange, yellow, green, blue, purple, pink or white;"
+    " in the night sky, over the sea, over green grass, in the desert or in the snow;"
+    " that moves left, moves right, rises, falls, bounces, spins, grows or shrinks."
 )
 
 PRESETS = (
     Preset(
-        "pocket", "full", _POCKET, _POCKET, _LAYOUT, _FINISH, _BOUNDARY, guided(24, 3.0, _BOUNDARY, _RATIO), guidance=4.0, knows=_KNOWS
+        "pocket",
+        "full",
+        _POCKET,
+        _POCKET,
+        _LAYOUT,
+        _FINISH,
+        _BOUNDARY,
+        guided(24, 3.0, _BOUNDARY, _RATIO),
+        guidance=4.0,
+        knows=_KNOWS,
     ),
     Preset(
         "pocket",

@@ -8,7 +8,6 @@ LLM.int8() (arXiv 2208.07339) with threshold 0: weights a row and activations a 
 import json
 from pathlib import Path
 
-import torch
 from bitsandbytes.nn import Int8Params, Linear8bitLt
 from diffusers import WanTransformer3DModel
 from safetensors.torch import load_file, save_file
@@ -35,7 +34,9 @@ def quantize(model: WanTransformer3DModel) -> WanTransformer3DModel:
 def save(model: WanTransformer3DModel, folder: Path) -> None:
     """Write an 8-bit model as config.json and one safetensors file; what is not 8-bit is stored as float16."""
     folder.mkdir(parents=True, exist_ok=True)
-    state = {k: v.half() if v.is_floating_point() and not k.endswith("SCB") else v for k, v in model.state_dict().items()}
+    state = {
+        k: v.half() if v.is_floating_point() and not k.endswith("SCB") else v for k, v in model.state_dict().items()
+    }
     save_file({k: v.contiguous() for k, v in state.items()}, folder / FILE, metadata={"format": "pt"})
     config = {k: v for k, v in model.config.items() if k != "quantization_config"} | {"quantization_config": CONFIG}
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
@@ -54,7 +55,7 @@ def load(folder: Path) -> WanTransformer3DModel:
         _put(model, name, _eight_bit(layer, state.pop(f"{name}.weight"), state.pop(f"{name}.SCB")))
         state.pop(f"{name}.weight_format")
     missing, unexpected = model.load_state_dict({k: v.float() for k, v in state.items()}, strict=False)
-    missing = [k for k in missing if not k.removesuffix(".weight") in dict(_linears(model))]
+    missing = [k for k in missing if k.removesuffix(".weight") not in dict(_linears(model))]
     if missing or unexpected:
         raise ValueError(f"{folder / FILE} does not hold the model of its config.json: {(missing + unexpected)[0]}")
     return model

@@ -67,7 +67,9 @@ def _one_of(name: str, value: str, options: tuple[str, ...]) -> None:
 def _check_size(width: int, height: int) -> None:
     if width % 2 or height % 2 or not MIN_HEIGHT <= height <= MAX_HEIGHT:
         raise RequestError(
-            f"The size {width}x{height} cannot be made: both must be even and the height from {MIN_HEIGHT} to {MAX_HEIGHT}."
+            f"The size {width}x{height} cannot be made: both must be even, the height {MIN_HEIGHT} to {MAX_HEIGHT}."
         )
     if abs(width / height / ASPECT - 1) > 0.01:
-        raise RequestError(f"The size {width}x{height} is not 16:9: the nearest that is, is {round(height * 8 / 9) * 2}x{height}.")
+        raise RequestError(
+            f"The size {width}x{height} is not 16:9: the nearest that is, is {round(height * 8 / 9) * 2}x{height}."
+        )

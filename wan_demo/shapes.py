@@ -20,7 +20,7 @@ class ClipShape:
 
 @dataclass(frozen=True)
 class Compression:
-    """How much smaller latents are: `space` pixels a side, `time` frames (after the first), `patch` latents a side a token."""
+    """space: pixels a side of a latent. time: frames of one, after the first. patch: latents a side of a token."""
 
     space: int
     time: int

@@ -39,8 +39,10 @@ def check_prompt(prompt: str, tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def unknown_words(prompt: str, tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    """The words of `prompt` that the tokenizer does not have, in order, each once; [] for a tokenizer of word pieces."""
+    """The words of `prompt` that the tokenizer does not have, in order, each once."""
     text = prompt_clean(prompt)
     encoding = tokenizer(text, return_offsets_mapping=True)
     spans = zip(encoding.input_ids, encoding.offset_mapping, strict=True)
-    return list(dict.fromkeys(text[a:b].lower() for token, (a, b) in spans if token == tokenizer.unk_token_id and b > a))
+    return list(
+        dict.fromkeys(text[a:b].lower() for token, (a, b) in spans if token == tokenizer.unk_token_id and b > a)
+    )

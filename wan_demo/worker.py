@@ -3,15 +3,18 @@
 import multiprocessing as mp
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from wan_demo.pipeline import Event, Published, generate
+from wan_demo.pipeline import STAGES, Event, Notice, Progress, Published, generate
 from wan_demo.presets import find
 from wan_demo.request import Request, RequestError
 from wan_demo.store import Timings
+
+# The events too: the page may not import the pipeline.
+__all__ = ["STAGES", "Event", "JobError", "Notice", "Progress", "Published", "Worker"]
 
 
 class JobError(RuntimeError):
@@ -19,7 +22,7 @@ class JobError(RuntimeError):
 
 
 class Worker:
-    """Runs one job at a time in a process of its own, which starts with the first job and is started again if it dies."""
+    """Runs one job at a time in a process of its own, which is started when needed, and again if it dies."""
 
     def __init__(self, family: str, device: str = "cpu") -> None:
         self.family, self.device = family, device
@@ -32,7 +35,7 @@ class Worker:
         with self._lock:
             self._ensure()
 
-    def run(self, request: Request, output: Path) -> Iterator[Event]:
+    def run(self, request: Request, output: Path) -> Generator[Event, None, None]:
         """Make one clip. Close the iterator to cancel: the child stops after the step it is in.
 
         Raises:

@@ -1,0 +1,60 @@
+"""The page: python app.py. On a Hugging Face Space this file is the entry."""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the flags."""
+    from wan_demo.presets import FAMILIES
+
+    host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
+    parser = argparse.ArgumentParser(prog="python app.py", description="Text to finished video, as a page.")
+    parser.add_argument("--host", default=host, help="0.0.0.0 lets other machines in (default: %(default)s)")
+    parser.add_argument("--port", type=int, help="default: the first free one from 7860 on")
+    parser.add_argument("--share", action="store_true", help="also lend a public web address, through gradio.live")
+    parser.add_argument("--family", default="pocket", choices=FAMILIES, help="the models (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="default: %(default)s")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve the page until it is stopped; returns the exit code."""
+    options = parse(arguments)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as Ctrl-C does: leave nothing behind
+    with tempfile.TemporaryDirectory(prefix="wan_demo-page-") as folder:  # readable by this user alone
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        try:
+            return serve(options)
+        except KeyboardInterrupt:
+            return 0
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Load the models beside, open the page, and wait."""
+    from wan_demo.ui.create import Desk
+    from wan_demo.ui.page import build, launch_settings
+    from wan_demo.worker import Worker
+
+    worker = Worker(options.family, options.device)
+    try:
+        worker.start()
+        page = build(Desk(worker, options.family, options.device))
+        where = {"server_name": options.host, "server_port": options.port, "share": options.share}
+        _, address, _ = page.launch(**where, **launch_settings(), prevent_thread_lock=True)
+        print(f"The page is at {address}", flush=True)
+        page.block_thread()
+    except OSError as error:
+        print(f"The page could not be opened ({error}): choose another --port.", file=sys.stderr)
+        return 1
+    finally:
+        worker.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

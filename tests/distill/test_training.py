@@ -1,0 +1,105 @@
+"""The trainers, on a few clips and a few steps: what they compute is right; how well it works is in LOG.md."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from distill import autoencoder, consistency, data, text_encoder
+from distill.config import AutoencoderRecipe
+from distill.world import ALL, Camera
+from tests.tiny import tiny_expert
+from wan_demo import flow
+
+
+@pytest.fixture(scope="module")
+def vae() -> autoencoder.AutoencoderKLWan:
+    torch.manual_seed(0)
+    return autoencoder.build()
+
+
+def test_unclamped_decode_is_decode(vae: autoencoder.AutoencoderKLWan) -> None:
+    z = 0.1 * torch.randn(1, autoencoder.Z_DIM, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        ours, theirs = autoencoder.decode_unclamped(vae, z), vae.decode(z).sample
+    torch.testing.assert_close(ours.clamp(-1, 1), theirs)
+
+
+def test_an_inflated_autoencoder_shows_a_still_clip_as_its_frame(vae: autoencoder.AutoencoderKLWan) -> None:
+    """With past taps at zero, no frame depends on an earlier one through a 3x3x3 convolution."""
+    autoencoder.inflate(vae)
+    kernels = [m for m in vae.modules() if isinstance(m, autoencoder.WanCausalConv3d) and m.kernel_size == (3, 3, 3)]
+    assert kernels
+    assert all((m.weight[:, :, :2] == 0).all() for m in kernels)
+
+
+def test_autoencoder_loss_has_gradients_everywhere(vae: autoencoder.AutoencoderKLWan) -> None:
+    recipe = AutoencoderRecipe(batch=1, crop=32, shrink_share=0.0)
+    autoencoder.reconstruction_loss(vae, recipe, 0, 5).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in vae.parameters())
+
+
+def test_batches_are_a_function_of_seed_and_step() -> None:
+    one, same, other = (data.crops(1, step, 2, 5, 32, 5.0) for step in (4, 4, 5))
+    assert torch.equal(one.x, same.x)
+    assert not torch.equal(one.x, other.x)
+    assert one.x.min() >= -1
+    assert one.x.max() <= 1
+
+
+def test_encoded_sets_know_where_the_thing_is(vae: autoencoder.AutoencoderKLWan) -> None:
+    made = data.encode_set(vae, Camera(frames=5, fps=8.0, width=64, height=32), seed=1, count=3, batch=2)
+    assert made.x.shape == (3, autoencoder.Z_DIM, 2, 4, 8)
+    assert not any(ALL[i].held_out for i in made.which)
+    assert made.near.flatten(1).any(1).all()
+    x0, near = data.cut(made, np.array([0, 2]), (1, 2, 4), np.random.default_rng(0))
+    assert x0.shape == (2, autoencoder.Z_DIM, 1, 2, 4)
+    assert near.shape == (2, 1, 2, 4)
+
+
+def test_grid_has_every_edge() -> None:
+    small = consistency.grid((1.0, 0.9, 0.7), 12)
+    assert [a for a, _, _ in small][0] == 1.0
+    assert small[-1][1:] == (0.7, 0.7)
+    assert {end for _, _, end in small} == {0.9, 0.7}
+    for (_, to, _), (start, _, _) in zip(small, small[1:], strict=False):
+        assert math.isclose(to, start)
+    assert all(end <= to < start for start, to, end in small)
+
+
+def test_consistency_target_is_exact_at_the_end_of_a_step() -> None:
+    """Where the next level is T, the loss is plain regression onto one guided step of the teacher."""
+    student, teacher = tiny_expert(1), tiny_expert(2)
+    torch.manual_seed(0)
+    x0, noise = torch.randn(2, 4, 2, 4, 4), torch.randn(2, 4, 2, 4, 4)
+    prompt, empty = torch.randn(2, 5, 16), torch.randn(2, 5, 16)
+    levels = torch.tensor([[0.8, 0.7, 0.7]]).expand(2, 3)
+    made = consistency.consistency_loss(student, student, teacher, x0, noise, levels, (prompt, empty, 4.0))
+    x, when = flow.add_noise(x0, noise, 0.8), torch.full((2,), 800.0)
+    with torch.no_grad():
+        target = flow.guide(teacher(x, when, prompt).sample, teacher(x, when, empty).sample, 4.0)
+        expected = torch.nn.functional.huber_loss(student(x, when, prompt).sample, target)
+    assert float(made) == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_a_student_is_not_its_own_teacher() -> None:
+    """Only the student gets gradients."""
+    student, average, teacher = tiny_expert(1), tiny_expert(1), tiny_expert(2)
+    x = torch.randn(1, 4, 2, 4, 4)
+    prompt = torch.randn(1, 5, 16)
+    levels = torch.tensor([[0.9, 0.8, 0.7]])
+    consistency.consistency_loss(student, average, teacher, x, x, levels, (prompt, prompt, 2.0)).backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in student.parameters())
+    assert all(p.grad is None for m in (average, teacher) for p in m.parameters())
+
+
+def test_tokenizer_knows_every_caption(tmp_path: Path) -> None:
+    tokenizer = text_encoder.build_tokenizer()
+    rng = np.random.default_rng(0)
+    texts = [data.paraphrase(ALL[int(i)], rng) for i in rng.integers(len(ALL), size=500)]
+    ids = tokenizer(texts).input_ids
+    assert all(tokenizer.unk_token_id not in row for row in ids)
+    assert max(map(len, ids)) <= tokenizer.model_max_length
+    assert tokenizer("Ｒｅｄ BALL").input_ids == tokenizer("red ball").input_ids

@@ -1,0 +1,56 @@
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from wan_demo import models
+from wan_demo.presets import PRESETS, Preset
+
+
+@pytest.fixture
+def copied(tiny_full: Preset, tmp_path: Path) -> Preset:
+    folder = tmp_path / "weights"
+    shutil.copytree(tiny_full.weights, folder)
+    return replace(tiny_full, weights=folder, experts=folder)
+
+
+NAMES = ("transformer/diffusion_pytorch_model.safetensors", "vae/config.json", "tokenizer/tokenizer.json")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_file_is_named(copied: Preset, name: str) -> None:
+    (copied.weights / name).unlink()
+    with pytest.raises(models.WeightsError, match=f"{name} is missing: restore it"):
+        models.load(copied)
+
+
+def test_a_flipped_bit_is_found(copied: Preset) -> None:
+    path = copied.weights / NAMES[0]
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(models.WeightsError, match=f"{NAMES[0]} is damaged: restore it"):
+        models.load(copied)
+
+
+def test_no_weights_at_all(copied: Preset) -> None:
+    shutil.rmtree(copied.weights)
+    with pytest.raises(models.WeightsError, match=r"checksums\.json is missing"):
+        models.load(copied)
+
+
+def test_tiers_share_all_but_the_experts(tiny_distilled: Preset, tiny_models: models.Models) -> None:
+    few = models.load(tiny_distilled)
+    weight = few.high.blocks[0].attn1.to_q.weight
+    assert weight.dtype == torch.int8
+    assert torch.equal(few.vae.decoder.conv_in.weight, tiny_models.vae.decoder.conv_in.weight)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda p: f"{p.family}-{p.tier}")
+def test_shipped_weights_are_whole_and_small(preset: Preset) -> None:
+    models.verify(preset.weights)
+    sizes = [p.stat().st_size for p in preset.weights.rglob("*") if p.is_file()]
+    assert max(sizes) < 10e6
+    assert sum(sizes) < 60e6

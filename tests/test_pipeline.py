@@ -1,0 +1,136 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import WanPipeline
+
+from wan_demo import mp4, pipeline
+from wan_demo.decode import decode
+from wan_demo.models import Models
+from wan_demo.pipeline import Clock, Notice, Progress, Published, draw, generate, result_of
+from wan_demo.presets import Preset
+from wan_demo.request import Request, RequestError
+from wan_demo.values import Latents
+
+PROMPT = "a red ball moves right over green grass"
+GOLDEN = Path(__file__).parent / "golden" / "tiny_chain.json"
+
+
+def drawn(request: Request, preset: Preset, models: Models) -> Latents:
+    return result_of(draw(request, preset, models, Clock()))
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_direct_mode_equals_wan_pipeline(tiny_full: Preset, tiny_models: Models, guidance: float) -> None:
+    preset = replace(tiny_full, guidance=guidance)
+    levels = preset.schedule.direct
+    assert sum(s >= preset.boundary for s in levels[:-1]) in range(1, len(levels) - 1), "both experts must be used"
+    request = Request(PROMPT, "full", seed=7, mode="direct")
+    ours = drawn(request, preset, tiny_models)
+    pipe = WanPipeline.from_pretrained(preset.weights, torch_dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    shape = preset.layout
+    arguments = {
+        "prompt": PROMPT,
+        "height": shape.height,
+        "width": shape.width,
+        "num_frames": shape.frames,
+        "num_inference_steps": len(levels) - 1,
+        "guidance_scale": guidance,
+        "max_sequence_length": tiny_models.tokenizer.model_max_length,
+    }
+    latents = pipe(**arguments, generator=torch.Generator().manual_seed(7), output_type="latent").frames
+    torch.testing.assert_close(ours.x, latents, atol=1e-5, rtol=0)
+    frames = pipe(**arguments, generator=torch.Generator().manual_seed(7), output_type="np").frames[0]
+    made = decode(ours, tiny_models.vae).frames
+    assert np.abs(made.astype(int) - np.round(frames * 255).astype(int)).max() <= 1
+
+
+def test_chain_publishes_what_was_asked(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
+    output = tmp_path / "clip.mp4"
+    request = Request(PROMPT, "full", seed=3, width=640, height=360, duration_s=1.0)
+    events = list(generate(request, tiny_full, tiny_models, output))
+    published = events[-1]
+    assert isinstance(published, Published)
+    made = mp4.probe(output)
+    assert (made.width, made.height, made.frames, made.fps) == (640, 360, 30, 30)
+    assert (made.pix_fmt, made.primaries, made.transfer, made.matrix) == ("yuv420p", mp4.BT709, mp4.BT709, mp4.BT709)
+    report = published.report
+    assert json.loads(json.dumps(report)) == report
+    assert (report["width"], report["height"], report["frames"], report["duration_s"]) == (640, 360, 30, 1.0)
+    assert set(report["seconds"]) == {*pipeline.STAGES, "total"}
+    assert report["peak_memory_gib"] > 0
+    stages = [e.stage for e in events if isinstance(e, Progress)]
+    assert list(dict.fromkeys(stages)) == list(pipeline.STAGES)
+    layout = [e.step for e in events if isinstance(e, Progress) and e.stage == "layout"]
+    assert layout == list(range(len(tiny_full.schedule.high)))
+
+
+def test_same_seed_same_bytes_other_seed_other_frames(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
+    names = {"a": 1, "b": 1, "c": 2}
+    for name, seed in names.items():
+        request = Request(PROMPT, "full", seed=seed, width=320, height=180, duration_s=0.5)
+        list(generate(request, tiny_full, tiny_models, tmp_path / f"{name}.mp4"))
+    data = {name: (tmp_path / f"{name}.mp4").read_bytes() for name in names}
+    assert data["a"] == data["b"]
+    assert not np.array_equal(mp4.read(tmp_path / "a.mp4").frames, mp4.read(tmp_path / "c.mp4").frames)
+
+
+def test_golden_numbers(tiny_full: Preset, tiny_models: Models) -> None:
+    x = drawn(Request(PROMPT, "full", seed=0), tiny_full, tiny_models).x
+    expected = json.loads(GOLDEN.read_text())
+    assert list(x.shape) == expected["shape"]
+    torch.testing.assert_close(x.flatten()[:: x.numel() // 8][:8], torch.tensor(expected["values"]), atol=1e-3, rtol=0)
+
+
+def test_closing_the_chain_leaves_nothing(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
+    events = generate(Request(PROMPT, "full"), tiny_full, tiny_models, tmp_path / "clip.mp4")
+    for event in events:
+        if isinstance(event, Progress) and event.stage == "detail":
+            break
+    events.close()  # type: ignore[attr-defined]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_nothing(
+    tiny_full: Preset, tiny_models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mp4, "probe", lambda path: (_ for _ in ()).throw(OSError("disk")))
+    with pytest.raises(OSError, match="disk"):
+        list(generate(Request(PROMPT, "full", width=320, height=180), tiny_full, tiny_models, tmp_path / "clip.mp4"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_words_are_told_first(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
+    event = next(iter(generate(Request("a red dragon", "full"), tiny_full, tiny_models, tmp_path / "clip.mp4")))
+    assert event == Notice("This model does not know: dragon. Balls.")
+
+
+def test_too_long_a_clip_is_refused(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="up to 1 s"):
+        next(iter(generate(Request(PROMPT, duration_s=1.5), tiny_full, tiny_models, tmp_path / "clip.mp4")))
+
+
+def test_numbers_that_are_not_finite_fail(tiny_full: Preset, tiny_models: Models) -> None:
+    class Broken(torch.nn.Module):
+        config = tiny_models.high.config
+
+        def forward(self, x: torch.Tensor, *_: torch.Tensor) -> object:
+            return type("Output", (), {"sample": x * float("nan")})
+
+    with pytest.raises(FloatingPointError, match="not finite"):
+        drawn(Request(PROMPT, "full"), tiny_full, replace(tiny_models, high=Broken()))
+
+
+def test_time_left_comes_from_an_earlier_run() -> None:
+    clock = Clock({"layout": 4.0, "detail": 2.0, "total": 6.0})
+    with clock.stage("layout"):
+        assert clock.progress(0, 4).seconds_left == pytest.approx(6.0)
+    with clock.stage("detail"):
+        assert clock.progress(0, 1).seconds_left == pytest.approx(2.0)
+    nothing = Clock()
+    with nothing.stage("layout"):
+        assert nothing.progress(1, 4).seconds_left is None

@@ -1,0 +1,61 @@
+"""A whole tiny Wan2.2 with random weights, saved as the shipped weights are."""
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
+from transformers import UMT5Config, UMT5EncoderModel
+
+from distill import export
+from distill.text_encoder import build_tokenizer
+from wan_demo import models, quantize
+
+STEPS, SHIFT, BOUNDARY, GUIDANCE = 6, 3.0, 0.7, 4.0
+
+
+def tiny_expert(seed: int) -> WanTransformer3DModel:
+    torch.manual_seed(seed)
+    return WanTransformer3DModel(
+        patch_size=(1, 2, 2),
+        num_attention_heads=2,
+        attention_head_dim=16,
+        in_channels=4,
+        out_channels=4,
+        text_dim=16,
+        freq_dim=32,
+        ffn_dim=64,
+        num_layers=2,
+        rope_max_seq_len=32,
+    )
+
+
+def save_tiny(folder: Path) -> None:
+    """Write every part into `folder` as float32, with the index that WanPipeline wants."""
+    tokenizer = build_tokenizer()
+    tokenizer.save_pretrained(folder / "tokenizer")
+    torch.manual_seed(1)
+    text = UMT5Config(vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=32, num_heads=2, num_layers=2)
+    UMT5EncoderModel(text).save_pretrained(folder / "text_encoder")
+    AutoencoderKLWan(
+        base_dim=4,
+        z_dim=4,
+        dim_mult=[1, 2, 2],
+        num_res_blocks=1,
+        temperal_downsample=[True, True],
+        is_residual=True,
+        in_channels=12,
+        out_channels=12,
+        patch_size=2,
+        latents_mean=[0.1, -0.2, 0.3, 0.0],
+        latents_std=[1.5, 0.5, 1.0, 2.0],
+        scale_factor_spatial=8,
+    ).save_pretrained(folder / "vae")
+    high, low = tiny_expert(2), tiny_expert(3)
+    high.save_pretrained(folder / "transformer")
+    low.save_pretrained(folder / "transformer_2")
+    FlowMatchEulerDiscreteScheduler(shift=SHIFT).save_pretrained(folder / "scheduler")
+    (folder / "model_index.json").write_text(json.dumps(export.model_index(BOUNDARY)))
+    quantize.save(quantize.quantize(high), folder / "distilled" / "transformer")
+    quantize.save(quantize.quantize(low), folder / "distilled" / "transformer_2")
+    models.write_checksums(folder)

@@ -1,0 +1,1 @@
+"""The page: widgets become a Request, events become what is shown."""

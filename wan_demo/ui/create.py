@@ -1,0 +1,200 @@
+"""The Create tab: a sentence, a tier and a seed become a clip."""
+
+import math
+import random
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from wan_demo.presets import PRESETS, Preset, find
+from wan_demo.request import MAX_PROMPT, MAX_SEED, RequestError
+from wan_demo.store import Timings
+from wan_demo.ui import draw
+from wan_demo.ui.job import Maker, View, make, to_request
+
+Updates = dict[Any, Any]  # widget -> its new state
+
+EXAMPLES = {  # sentences that a family draws well
+    "pocket": (
+        "a red ball bounces over green grass",
+        "a yellow star spins in the night sky",
+        "a blue box moves right in the desert",
+        "a pink heart grows over the sea",
+        "a purple triangle falls in the snow",
+        "a white moon rises in the night sky",
+    ),
+}
+SIZES = [
+    ("640x360, small", "640x360"),
+    ("854x480, medium", "854x480"),
+    ("1280x720, HD", "1280x720"),
+    ("1920x1080, Full HD", "1920x1080"),
+]
+MODES = [
+    ("Sketch small, then enlarge and add detail", "chain"),
+    ("One small size throughout, for comparison", "direct"),
+]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the page works with: who makes the clips, of which family, on which device."""
+
+    worker: Maker
+    family: str
+    device: str
+
+    @property
+    def presets(self) -> list[Preset]:
+        return [preset for preset in PRESETS if preset.family == self.family]
+
+    def tier_choices(self) -> list[tuple[str, str]]:
+        """(what it is and costs, tier) of each tier."""
+        return [(draw.tier_choice(preset, self._seconds(preset)), preset.tier) for preset in self.presets]
+
+    def _seconds(self, preset: Preset) -> float | None:
+        try:
+            return Timings().expected((preset.family, preset.tier, "chain", self.device)).get("total")
+        except (OSError, sqlite3.Error):
+            return None
+
+
+class CreateTab:
+    """The widgets of the tab and what they do. Make it inside a gr.Blocks."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._add_prompt()
+        self._add_settings()
+        with gr.Row():
+            self.generate = gr.Button("Generate", variant="primary", scale=3, min_width=120)
+            self.cancel = gr.Button("Cancel", interactive=False, scale=1, min_width=100)
+        self.status = gr.HTML(elem_id="status")
+        self._add_result()
+        self._connect()
+
+    def _add_prompt(self) -> None:
+        self.prompt = gr.Textbox(
+            label="Describe a scene",
+            placeholder="a red ball bounces over green grass",
+            max_lines=4,
+            max_length=MAX_PROMPT,
+            autofocus=True,
+            elem_id="prompt",
+        )
+        examples = [[text] for text in EXAMPLES.get(self.desk.family, ())]
+        if examples:
+            gr.Examples(examples, self.prompt, label="Or start from one of these", api_visibility="private")
+        gr.HTML(draw.hint(self.desk.presets[0].knows))
+
+    def _add_settings(self) -> None:
+        longest = math.floor(min(p.finish.duration_s for p in self.desk.presets))
+        choices = self.desk.tier_choices()
+        self.tier = gr.Radio(
+            choices,
+            value=choices[-1][1],
+            label="Quality and speed",
+            info="Guided: every step draws twice, to follow your words more closely.",
+            elem_id="tier",
+        )
+        self.dice = gr.Button("New seed", size="sm")
+        self.seed = gr.Number(
+            0, label="Seed", info="The same seed and settings give the same clip.", buttons=[self.dice]
+        )
+        with gr.Accordion("More: length, size, how it is drawn", open=False), gr.Row():
+            self.duration = gr.Number(
+                longest, label="Length in seconds", info=f"Up to {longest}.", step=0.5, min_width=150
+            )
+            self.size = gr.Dropdown(
+                SIZES, value="1280x720", label="Size in pixels", info="Width x height.", min_width=150
+            )
+            self.mode = gr.Dropdown(
+                MODES, value="chain", label="How it is drawn", info="The first gives finer pictures.", min_width=220
+            )
+
+    def _add_result(self) -> None:
+        with gr.Column(visible=False, elem_id="result") as self.result:
+            with gr.Row():
+                with gr.Column(scale=3, min_width=300):
+                    self.video = gr.Video(
+                        show_label=False, interactive=False, buttons=["download"], autoplay=True, loop=True
+                    )
+                with gr.Column(scale=2, min_width=280):
+                    self.figures = gr.HTML()
+            self.command = gr.Textbox(
+                label="The command that makes this clip again",
+                interactive=False,
+                buttons=["copy"],
+                max_lines=6,
+                elem_id="command",
+            )
+
+    def _connect(self) -> None:
+        quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        buttons = [self.generate, self.cancel]
+        inputs = [self.prompt, self.tier, self.seed, self.duration, self.size, self.mode]
+        shown = [self.status, self.result, self.video, self.figures, self.command, self.tier]
+        start = gr.on([self.generate.click, self.prompt.submit], self.begin, None, [*buttons, self.status], **quiet)
+        job = start.then(
+            self.run,
+            inputs,
+            shown,
+            concurrency_limit=1,
+            concurrency_id="worker",
+            show_progress="minimal",
+            show_progress_on=[self.status],
+            api_visibility="private",
+        )
+        job.then(self.end, None, buttons, **quiet)
+        self.cancel.click(self.cancelled, None, [*buttons, self.status], cancels=[job], **quiet)
+        self.dice.click(new_seed, None, self.seed, **quiet)
+
+    def refresh(self) -> Updates:
+        """What has been timed since the page was built."""
+        return {self.tier: gr.Radio(choices=self.desk.tier_choices())}
+
+    def begin(self) -> Updates:
+        return {
+            self.generate: gr.Button(interactive=False),
+            self.cancel: gr.Button(interactive=True),
+            self.status: draw.message("Waiting for a turn."),
+        }
+
+    def end(self) -> Updates:
+        return {self.generate: gr.Button(interactive=True), self.cancel: gr.Button(interactive=False)}
+
+    def cancelled(self) -> Updates:
+        return {**self.end(), self.status: draw.message("Cancelled; nothing was kept.")}
+
+    def run(self, *values: Any) -> Iterator[Updates]:
+        """Make a clip from the widgets' values, in the order that `to_request` takes them. Close it to cancel."""
+        try:
+            request = to_request(*values)
+            find(self.desk.family, request.tier).check(request)
+        except RequestError as error:
+            yield {self.status: draw.refusal(str(error))}
+            return
+        yield {self.result: gr.Column(visible=False), self.video: None}
+        with closing(make(self.desk.worker, request)) as views:
+            for view in views:
+                yield self.show(view)
+
+    def show(self, view: View) -> Updates:
+        """The widgets as they are at a moment of a job."""
+        updates: Updates = {self.status: draw.status(view)}
+        if view.published is not None:
+            updates |= self.refresh() | {
+                self.result: gr.Column(visible=True),
+                self.video: str(view.published.path),
+                self.figures: draw.results(view.published.report),
+                self.command: draw.command(view.request, self.desk.family, self.desk.device),
+            }
+        return updates
+
+
+def new_seed() -> int:
+    return random.randrange(MAX_SEED + 1)

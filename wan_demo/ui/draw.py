@@ -1,0 +1,135 @@
+"""What the page shows, as text and HTML. Everything that comes from a person or a model is escaped."""
+
+import shlex
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from wan_demo.presets import Preset
+from wan_demo.request import Request
+from wan_demo.ui.job import View
+from wan_demo.worker import STAGES
+
+# What a stage does, in plain words; a stage that is not here goes by its own name.
+WORDS = {
+    "encode": "read the prompt",
+    "layout": "layout",
+    "upsample": "enlarge",
+    "detail": "detail",
+    "decode": "turn into frames",
+    "frame rate": "smooth motion",
+    "resize": "resize",
+    "label": "add label",
+    "write": "write file",
+}
+TIERS = {  # name, what it is
+    "full": ("Full", "Two expert models in full precision, one after the other."),
+    "distilled": ("Distilled", "A fast student of the full model, stored in 8 bits a number."),
+}
+
+
+def tier_choice(preset: Preset, seconds: float | None) -> str:
+    """A tier and what it costs, one line each. seconds: a whole clip on this machine, None before the first."""
+    name, what = TIERS[preset.tier]
+    steps = f"{preset.schedule.steps} steps" + (", guided" if preset.guidance != 1 else "")
+    cost = "not timed on this machine yet" if seconds is None else f"about {duration(seconds)} on this machine"
+    lines = [name, f"{steps}; {cost}", what]
+    if preset.measured:
+        lines.append(f"{preset.measured.all_right:.0%} of {preset.measured.clips} test clips show all that was asked")
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 0.4 s, 12 s, 3 min 20 s."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
+
+
+def status(view: View) -> str:
+    """The line of stages, and the notice or the error."""
+    parts = [_box("notice", view.notice)] if view.notice else []
+    if view.error:
+        return "".join([*parts, refusal(view.error)])
+    if view.now is None and view.published is None:
+        return "".join([*parts, message("Waiting for the models: the first clip after a start takes longer.")])
+    done = dict(view.stages)
+    stages = [s for s in STAGES if not (view.request.mode == "direct" and s == "upsample")]
+    chips = "".join(_chip(stage, done, view) for stage in stages)
+    return "".join([*parts, f'<div class="stages" role="status">{chips}{_left(view)}</div>'])
+
+
+def message(text: str) -> str:
+    """A plain sentence in the place of the stages."""
+    return f'<div class="stages" role="status"><span class="left">{escape(text)}</span></div>'
+
+
+def hint(knows: str) -> str:
+    """What the model knows; nothing for one that knows no bounds."""
+    return f'<p class="hint">This model is small and draws a world of its own. {escape(knows)}</p>' if knows else ""
+
+
+def refusal(sentence: str) -> str:
+    """Why there is no clip."""
+    return _box("error", sentence)
+
+
+def results(report: Mapping[str, Any]) -> str:
+    """The figures of a clip, and its seconds per stage as bars."""
+    seconds: dict[str, float] = report["seconds"]
+    longest = max((s for stage, s in seconds.items() if stage != "total"), default=0) or 1
+    bars = "".join(
+        f'<div class="bar"><span>{escape(WORDS.get(stage, stage))}</span>'
+        f'<i><b style="width:{max(0.5, 100 * s / longest):.1f}%"></b></i><em>{s:.2f} s</em></div>'
+        for stage, s in seconds.items()
+        if stage != "total"
+    )
+    figures = {
+        "frames": report["frames"],
+        "frame rate": f"{report['fps']} a second",
+        "size": f"{report['width']}x{report['height']}",
+        "length": f"{report['duration_s']:.2f} s",
+        "seed": report["seed"],
+        "peak memory": f"{report['peak_memory_gib']:.2f} GiB",
+    }
+    cells = "".join(f"<div><dt>{name}</dt><dd>{escape(str(value))}</dd></div>" for name, value in figures.items())
+    total = f"{seconds['total']:.1f} s" if "total" in seconds else ""
+    return f'<h3>Made in {total}</h3><div class="bars">{bars}</div><dl class="figures">{cells}</dl>'
+
+
+def command(request: Request, family: str, device: str) -> str:
+    """The shell command that makes the clip again."""
+    options = {
+        "family": family,
+        "tier": request.tier,
+        "seed": request.seed,
+        "mode": request.mode,
+        "size": f"{request.width}x{request.height}",
+        "duration": request.duration_s,
+        "device": device,
+    }
+    words = ["python", "-m", "wan_demo", "generate"]
+    words += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    return shlex.join([*words, *(["--"] if request.prompt.startswith("-") else []), request.prompt])
+
+
+def _chip(stage: str, done: Mapping[str, float], view: View) -> str:
+    name = escape(WORDS.get(stage, stage))
+    if stage in done:
+        return f'<span class="done">{name} <small>{done[stage]:.1f} s</small></span>'
+    if view.now is not None and stage == view.now.stage:
+        count = f" <small>{view.now.step}/{view.now.steps}</small>" if view.now.steps > 1 else ""
+        return f'<span class="now">{name}{count}</span>'
+    return f"<span>{name}</span>"
+
+
+def _left(view: View) -> str:
+    if view.now is None or view.now.seconds_left is None:
+        return ""
+    return f'<span class="left">about {duration(view.now.seconds_left)} left</span>'
+
+
+def _box(kind: str, text: str) -> str:
+    role = "alert" if kind == "error" else "note"
+    return f'<div class="box {kind}" role="{role}">{escape(text)}</div>'

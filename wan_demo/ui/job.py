@@ -1,0 +1,111 @@
+"""One press of Generate: widgets -> Request, and the worker's events -> what the page shows, moment by moment."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from wan_demo.request import Request, RequestError, parse_size
+from wan_demo.worker import Event, JobError, Notice, Progress, Published
+
+
+class Maker(Protocol):
+    """What this page asks of a Worker."""
+
+    def run(self, request: Request, output: Path) -> Generator[Event, None, None]: ...
+
+
+@dataclass(frozen=True)
+class View:
+    """What is known of a job.
+
+    stages: (stage, seconds) of those done, in order. now: the stage under way. notice: a sentence besides the clip;
+    error: one in its place. published: the clip, at the end.
+    """
+
+    request: Request
+    stages: tuple[tuple[str, float], ...] = ()
+    now: Progress | None = None
+    notice: str = ""
+    error: str = ""
+    published: Published | None = None
+
+
+def to_request(
+    prompt: str | None,
+    tier: str | None,
+    seed: float | None,
+    duration_s: float | None,
+    size: str | None,
+    mode: str | None,
+) -> Request:
+    """What the widgets hold, as a Request. An emptied number is None.
+
+    Raises:
+        RequestError: a value is missing, or is not one that a clip can be made with.
+    """
+    if seed is None or seed != int(seed):
+        raise RequestError("The seed is not a whole number: give one, or press New seed.")
+    if duration_s is None:
+        raise RequestError("The length is empty: give a number of seconds, such as 2.")
+    width, height = parse_size(size or "")
+    return Request(prompt or "", tier or "", int(seed), mode or "", width, height, float(duration_s))
+
+
+def make(worker: Maker, request: Request) -> Generator[View, None, None]:
+    """Make a clip: what to show after every event. The file is gone once the iterator ends or is closed.
+
+    Closing it cancels. Refusals and failures are shown, not raised.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="wan_demo-")  # readable by this user alone
+    events = worker.run(request, Path(folder.name) / f"wan_demo-{request.tier}-{request.seed}.mp4")
+    watch = Watch(View(request))
+    try:
+        yield watch.view
+        for event in events:
+            yield watch.see(event)
+    except (RequestError, JobError) as error:
+        yield replace(watch.view, now=None, error=str(error))
+    finally:
+        # A thread, since gradio closes a cancelled handler in its event loop: waiting there for the model to finish its
+        # step would stop the page for everybody.
+        threading.Thread(target=_end, args=(events, folder)).start()
+
+
+def _end(events: Generator[Event, None, None], folder: "tempfile.TemporaryDirectory[str]") -> None:
+    try:
+        events.close()
+    finally:
+        folder.cleanup()
+
+
+@dataclass
+class Watch:
+    """Keeps a View up to date with the events of a job."""
+
+    view: View
+    started: float = field(default_factory=time.monotonic)
+
+    def see(self, event: Event) -> View:
+        if isinstance(event, Notice):
+            self.view = replace(self.view, notice=event.text)
+        elif isinstance(event, Progress):
+            self._advance(event)
+        else:
+            seconds = event.report["seconds"]
+            done = tuple((stage, seconds[stage]) for stage in seconds if stage != "total")
+            self.view = replace(self.view, stages=done, now=None, published=event)
+        return self.view
+
+    def _advance(self, event: Progress) -> None:
+        before, now = self.view.now, time.monotonic()
+        done = self.view.stages
+        if before is None:
+            self.started = now
+        elif before.stage != event.stage:
+            done = (*done, (before.stage, now - self.started))
+            self.started = now
+        self.view = replace(self.view, stages=done, now=event)

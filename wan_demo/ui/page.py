@@ -1,0 +1,56 @@
+"""The page and how it is served: looks, limits, and everything closed that a visitor does not need."""
+
+from typing import Any
+
+import gradio as gr
+
+from wan_demo.ui.create import CreateTab, Desk
+from wan_demo.ui.style import CSS, FONTS, HEADER, LOOKS, MONO_FONTS
+
+WAITING = 8  # jobs in the queue, the running one too; the next visitor is told to come back
+KEPT_S = 3600  # how long a clip can be downloaded
+
+
+def build(desk: Desk) -> gr.Blocks:
+    """The page. Nothing is reported to anybody, and no file outlives its hour."""
+    with gr.Blocks(title="wan_demo", analytics_enabled=False, delete_cache=(KEPT_S // 4, KEPT_S)) as page:
+        gr.HTML(HEADER)
+        tab = CreateTab(desk)
+        page.load(tab.refresh, None, tab.tier, queue=False, show_progress="hidden", api_visibility="private")
+    page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
+    return page
+
+
+def launch_settings() -> dict[str, Any]:
+    """For `Blocks.launch`: gradio's defaults that are unsafe or noisy, overridden."""
+    return {
+        "theme": theme(),
+        "css": CSS,
+        "footer_links": [],
+        "run_history": False,
+        "enable_monitoring": False,
+        "max_file_size": "1mb",  # nothing is uploaded here
+        "allowed_paths": [],
+        "state_session_capacity": 100,
+        "app_kwargs": {"docs_url": None, "redoc_url": None, "openapi_url": None},
+        "strict_cors": True,
+        "ssr_mode": False,
+        "pwa": False,
+        "mcp_server": False,
+        "show_error": False,
+        "inline": False,
+        "quiet": True,
+    }
+
+
+def theme() -> gr.themes.Base:
+    """Calm colours and the fonts of the visitor's own system, so that none is fetched."""
+    base = gr.themes.Soft(
+        primary_hue="teal",
+        secondary_hue="teal",
+        neutral_hue="slate",
+        radius_size="md",
+        font=FONTS,
+        font_mono=MONO_FONTS,
+    )
+    return base.set(**LOOKS)
