@@ -82,20 +82,24 @@ def train_autoencoder(recipe: Recipe, runs: Path) -> None:
 
 
 def train_teacher(recipe: Recipe, runs: Path) -> None:
-    captions, layouts, finishes = materials(recipe, runs)
-    high = teacher.train_high(recipe.teacher, layouts, captions, runs)
-    low = teacher.train_low(recipe.teacher, high, layouts, finishes, captions, runs)
+    captions, layouts, finishes, small = materials(recipe, runs)
+    plan = recipe.teacher
+    high = teacher.train_high(plan, layouts, captions, runs)
+    drift = teacher.measure_drift(plan, high, small, finishes, captions)
+    low = teacher.train_low(plan, high, layouts, finishes, drift, captions, runs)
     if parallel.rank() == 0:
         export.experts(high, low, runs / "pocket")
 
 
 def train_student(recipe: Recipe, runs: Path) -> None:
-    captions, layouts, finishes = materials(recipe, runs)
+    captions, layouts, finishes, small = materials(recipe, runs)
     full, few = moved(find("pocket", "full"), runs / "pocket"), find("pocket", "distilled").schedule
     plan, students = recipe.student, []
+    high = models.load_expert(full.experts / "transformer").to(plan.device)
+    drift = teacher.measure_drift(recipe.teacher, high, small, finishes, captions)
     for name, edges, steps, sampler in (
         ("transformer", few.high, plan.high_steps, consistency.layout_sampler(layouts, plan.batch)),
-        ("transformer_2", few.low, plan.low_steps, consistency.box_sampler(finishes, plan.batch)),
+        ("transformer_2", few.low, plan.low_steps, consistency.box_sampler(finishes, drift, plan.batch)),
     ):
         expert = models.load_expert(full.experts / name)
         folder = runs / f"student-{name}"
@@ -104,8 +108,11 @@ def train_student(recipe: Recipe, runs: Path) -> None:
         export.students(students[0], students[1], runs / "pocket")
 
 
-def materials(recipe: Recipe, runs: Path) -> tuple[Captions, LatentSet, LatentSet]:
-    """What both stages of expert training need: captions, and this process's own clips at both sizes."""
+def materials(recipe: Recipe, runs: Path) -> tuple[Captions, LatentSet, LatentSet, LatentSet]:
+    """What both stages of expert training need: captions, and this process's own clips.
+
+    Layouts; finishes; and the layouts of the finishes' shots.
+    """
     folder, rank, plan = runs / "pocket", parallel.rank(), recipe.teacher
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
     encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).eval()
@@ -115,9 +122,10 @@ def materials(recipe: Recipe, runs: Path) -> tuple[Captions, LatentSet, LatentSe
         for name, camera, seed, count in (
             ("layout", LAYOUT, 1000, plan.layouts),
             ("finish", FINISH, 2000, plan.finishes),
+            ("small", LAYOUT, 2000, plan.finishes),
         )
     ]
-    return Captions(tokenizer, encoder), sets[0], sets[1]
+    return Captions(tokenizer, encoder), sets[0], sets[1], sets[2]
 
 
 VERBS = {"text": train_text, "autoencoder": train_autoencoder, "teacher": train_teacher, "student": train_student}

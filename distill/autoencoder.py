@@ -5,6 +5,7 @@ averaging shortcuts (`is_residual`), as in Wan2.2's 5B autoencoder: the costly f
 shortcuts carry a rough picture from the first step (DC-AE, arXiv 2410.10733).
 """
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -48,7 +49,8 @@ def decode_unclamped(vae: AutoencoderKLWan, z: Tensor) -> Tensor:
     pieces = [
         vae.decoder(x[:, :, i : i + 1], feat_cache=cache, feat_idx=[0], first_chunk=i == 0) for i in range(x.shape[2])
     ]
-    return unpatchify(torch.cat(pieces, 2), patch_size=vae.config.patch_size)
+    whole: Tensor = unpatchify(torch.cat(pieces, 2), patch_size=vae.config.patch_size)
+    return whole
 
 
 @torch.no_grad()
@@ -68,7 +70,7 @@ def inflate(vae: AutoencoderKLWan) -> None:
                 conv.weight[:, :, 1:, 0, 0] = torch.stack([eye, eye], -1) / 2
 
 
-def reconstruction_loss(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, step: int, frames: int) -> Tensor:
+def reconstruction_loss(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, frames: int, step: int) -> Tensor:
     """Weighted L1 plus a small KL term.
 
     A share of the steps shrinks the latents by two and asks for the shrunken clip (EQ-VAE, arXiv 2502.09509): the
@@ -82,7 +84,8 @@ def reconstruction_loss(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, step: 
     if generator(recipe.seed + 1, step).random() < recipe.shrink_share:
         z, x, weight = (F.interpolate(v, scale_factor=(1, 0.5, 0.5), mode="area") for v in (z, x, weight))
     error = (decode_unclamped(vae, z) - x).abs()
-    return (error * weight).sum() / (3 * weight.sum()) + recipe.kl * posterior.kl().mean() / z[0].numel()
+    loss: Tensor = (error * weight).sum() / (3 * weight.sum()) + recipe.kl * posterior.kl().mean() / z[0].numel()
+    return loss
 
 
 def train(recipe: AutoencoderRecipe, runs: Path, device: str = "cpu") -> AutoencoderKLWan:
@@ -93,7 +96,7 @@ def train(recipe: AutoencoderRecipe, runs: Path, device: str = "cpu") -> Autoenc
         if frames > 1:
             inflate(vae)
         run = Run(runs / name, vae, MuonAdamW(vae, recipe.lr))
-        run.fit(steps, lambda step, n=frames: reconstruction_loss(vae, recipe, step, n))
+        run.fit(steps, partial(reconstruction_loss, vae, recipe, frames))
     measure_latents(vae)
     return vae
 

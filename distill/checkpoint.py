@@ -77,7 +77,7 @@ class Run:
 
     def _take_step(self, value: Tensor, clip: float) -> float:
         self.optimizer.zero_grad(set_to_none=True)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         parallel.average_gradients(self.model)
         nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()

@@ -31,14 +31,14 @@ class TeacherRecipe:
     device: str = "cpu"
     seed: int = 3
     layouts: int = 1800  # clips a process to encode at layout size
-    finishes: int = 250  # and at finish size
+    finishes: int = 200  # and at finish size
     batch: int = 16  # a process
     lr: float = 2e-3
     ema: float = 0.998
     boundary: float = 0.7
     high_steps: int = 1500
-    low_steps: int = 450
-    low_top: float = 0.92  # the highest sigma the low-noise expert may be asked to begin at
+    low_steps: int = 320
+    restart: float = 0.8235  # sigma at which the chain's low-noise expert begins: presets.py
     low_layouts: float = 0.25  # share of its steps on whole clips at layout size, for direct mode
 
 
@@ -52,8 +52,8 @@ class StudentRecipe:
     guidance: float = 4.0
     ema: float = 0.98
     lr: float = 4e-4
-    high_steps: int = 220
-    low_steps: int = 140
+    high_steps: int = 160
+    low_steps: int = 90
 
 
 @dataclass(frozen=True)

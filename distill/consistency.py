@@ -19,12 +19,12 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import StudentRecipe
-from distill.data import Captions, LatentSet, cut, generator
+from distill.data import Captions, LatentSet, generator
 from distill.muon import MuonAdamW
-from distill.teacher import ADAM_NAMES, BOXES, build
+from distill.teacher import ADAM_NAMES, build, sample_boxes
 from wan_demo import flow
 
-Sampler = Callable[[np.random.Generator], tuple[Tensor, Tensor]]
+Sampler = Callable[[np.random.Generator], tuple[Tensor, Tensor | float, Tensor]]
 
 
 def grid(edges: Sequence[float], points: int) -> list[tuple[float, float, float]]:
@@ -55,7 +55,7 @@ def consistency_loss(
     x = flow.add_noise(x0, noise, sigma)
     with torch.no_grad():
         both = teacher(torch.cat([x, x]), flow.TIMESTEPS * levels[:, 0].repeat(2), torch.cat([prompt, empty])).sample
-        x_next = flow.step(x, flow.guide(*both.chunk(2), scale), sigma, to)
+        x_next = flow.step(x, flow.guide(both[: len(x)], both[len(x) :], scale), sigma, to)
         v_next = average(x_next, flow.TIMESTEPS * levels[:, 1], prompt).sample
         target = flow.step(x_next, v_next, to, end)
     landed = flow.step(x, student(x, flow.TIMESTEPS * levels[:, 0], prompt).sample, sigma, end)
@@ -67,14 +67,14 @@ def train(
     recipe: StudentRecipe,
     teacher: WanTransformer3DModel,
     edges: Sequence[float],
-    sampler: Callable[..., Tensor],
+    sampler: Sampler,
     captions: Captions,
     steps: int,
     folder: Path,
 ) -> WanTransformer3DModel:
     """Distil `teacher` into a student that takes the steps of `edges`; returns its average weights.
 
-    sampler(rng) gives (x0 (B, C, T, H, W), which (B,)).
+    sampler(rng) gives x0 (B, C, T, H, W), what is added to its noise, and which combinations they are (B,).
     """
     student = build()
     student.load_state_dict(teacher.state_dict())
@@ -86,15 +86,15 @@ def train(
 
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed, parallel.shard(step))
-        x0, which = sampler(rng)
+        x0, drift, which = sampler(rng)
         chosen = np.where(
             rng.random(len(x0)) < recipe.at_starts,
             rng.choice(starts, size=len(x0)),
             rng.integers(len(small), size=len(x0)),
         )
         levels = torch.tensor([small[i] for i in chosen], dtype=torch.float32)
-        noise = torch.from_numpy(rng.standard_normal(x0.shape, np.float32))
-        embeds = (captions.embed(which.tolist(), rng), empty, recipe.guidance)
+        noise = torch.from_numpy(rng.standard_normal(x0.shape, np.float32)) + drift
+        embeds = (captions.embed(which.tolist(), rng), empty[: len(x0)], recipe.guidance)
         return consistency_loss(student, ema.module, teacher, x0, noise, levels, embeds)
 
     Run(folder, student, MuonAdamW(student, recipe.lr, ADAM_NAMES), ema).fit(steps, loss, warmup=20)
@@ -104,19 +104,18 @@ def train(
 def layout_sampler(layouts: LatentSet, batch: int) -> Sampler:
     """Whole clips at layout size."""
 
-    def sample(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def sample(rng: np.random.Generator) -> tuple[Tensor, float, Tensor]:
         rows = rng.integers(len(layouts), size=batch)
-        return layouts.x[rows].float(), layouts.which[rows]
+        return layouts.x[rows].float(), 0.0, layouts.which[rows]
 
     return sample
 
 
-def box_sampler(finishes: LatentSet, batch: int) -> Sampler:
-    """Boxes of clips at finish size."""
+def box_sampler(finishes: LatentSet, drift: Tensor, batch: int) -> Sampler:
+    """Boxes of clips at finish size, with the drift that the chain starts them with."""
 
-    def sample(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        rows = rng.integers(len(finishes), size=batch)
-        x0, _ = cut(finishes, rows, BOXES[rng.integers(len(BOXES))], rng)
-        return x0, finishes.which[rows]
+    def sample(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        boxes = sample_boxes(finishes, drift, batch, rng)
+        return boxes.x0, boxes.drift, boxes.which
 
     return sample

@@ -103,11 +103,21 @@ def _near(shot: Shot, size: Sequence[int]) -> Tensor:
     return torch.from_numpy(out)
 
 
+@dataclass(frozen=True)
+class Boxes:
+    """One box of latents from each of B clips: x0 and drift (B, C, t, h, w), near (B, t, h, w), which (B,)."""
+
+    x0: Tensor
+    drift: Tensor
+    near: Tensor
+    which: Tensor
+
+
 def cut(
-    latents: LatentSet, rows: np.ndarray, box: tuple[int, int, int], rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """One box (t, h, w) of latents from each of `rows`, most of them around the thing: x (B, C, t, h, w) and near."""
-    xs, nears = [], []
+    latents: LatentSet, drift: Tensor, rows: np.ndarray, box: tuple[int, int, int], rng: np.random.Generator
+) -> Boxes:
+    """A box (t, h, w) from each of `rows` of a set, and of `drift` (N, C, T, H, W), most of them around the thing."""
+    x0s, drifts, nears = [], [], []
     for row in rows:
         near = latents.near[row]
         spots = near.nonzero()
@@ -117,9 +127,10 @@ def cut(
         if rng.random() < 0.5:
             start[0] = 0  # the first latent is of another kind: it holds one frame, not four
         t, h, w = (slice(int(s), int(s) + n) for s, n in zip(start, box, strict=True))
-        xs.append(latents.x[row][:, t, h, w])
+        x0s.append(latents.x[row][:, t, h, w])
+        drifts.append(drift[row][:, t, h, w])
         nears.append(near[t, h, w])
-    return torch.stack(xs).float(), torch.stack(nears)
+    return Boxes(torch.stack(x0s).float(), torch.stack(drifts).float(), torch.stack(nears), latents.which[rows])
 
 
 class Captions:

@@ -16,7 +16,7 @@ A, B, C = 3.4445, -4.7750, 2.0315
 
 def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
     """The nearest (semi-)orthogonal matrix, roughly, by Newton-Schulz iteration. matrix: (M, N) float32."""
-    x = matrix / (matrix.norm() + 1e-7)
+    x: Tensor = matrix / (matrix.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     for _ in range(iterations):

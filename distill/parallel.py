@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.multiprocessing.spawn import spawn
 
 
 def rank() -> int:
@@ -44,7 +45,7 @@ def launch(job: Callable[..., None], workers: int, *arguments: Any) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(_enter, (workers, port, job, arguments), nprocs=workers)
+    spawn(_enter, (workers, port, job, arguments), nprocs=workers)
 
 
 def _enter(index: int, workers: int, port: int, job: Callable[..., None], arguments: tuple[Any, ...]) -> None:

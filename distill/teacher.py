@@ -1,10 +1,12 @@
 """Trains the two experts.
 
-The high-noise expert sees whole clips at layout size (140 tokens). The low-noise expert starts from its weights and sees
-boxes of as many tokens cut from clips at finish size, long in each axis in turn, so that it meets every distance.
+The high-noise expert sees whole clips at layout size (140 tokens). The low-noise expert starts from its weights and
+sees boxes of as many tokens cut from clips at finish size, and some whole clips, so that it meets every distance.
 """
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +17,15 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import TeacherRecipe
-from distill.data import Captions, LatentSet, cut, generator
+from distill.data import FINISH, LAYOUT, Boxes, Captions, LatentSet, cut, generator
 from distill.muon import MuonAdamW
 from wan_demo import flow
+from wan_demo.upsample import upsample
+from wan_demo.values import Latents
 
-# Boxes of latents (t, h, w) of at most 144 tokens: near cubes, and long in each axis in turn.
-BOXES = ((9, 8, 8), (5, 8, 14), (3, 8, 24), (1, 16, 28), (2, 10, 28), (2, 16, 18), (9, 4, 16), (9, 16, 4), (5, 14, 8))
+# Boxes of latents (t, h, w): near cubes of at most 144 tokens, others long in each axis in turn, and whole clips.
+BOXES = ((9, 8, 8), (5, 8, 14), (3, 8, 24), (1, 16, 28), (2, 10, 28), (9, 4, 16), (9, 16, 4), (5, 14, 8), (9, 16, 28))
+BOX_TOKENS = 144
 ADAM_NAMES = ("patch_embedding", "proj_out", "condition_embedder", "scale_shift_table")
 
 
@@ -50,7 +55,8 @@ def velocity_loss(
     s = sigma.view(-1, 1, 1, 1, 1)
     weight = 1 + 4 * (1 - s) * near[:, None]
     v = model(flow.add_noise(x0, noise, s), flow.TIMESTEPS * sigma, embeds).sample
-    return (weight * (v - flow.velocity(x0, noise)).square()).sum() / (weight.sum() * x0.shape[1])
+    loss: Tensor = (weight * (v - flow.velocity(x0, noise)).square()).sum() / (weight.sum() * x0.shape[1])
+    return loss
 
 
 def train_high(recipe: TeacherRecipe, layouts: LatentSet, captions: Captions, runs: Path) -> WanTransformer3DModel:
@@ -72,26 +78,59 @@ def train_low(
     high: WanTransformer3DModel,
     layouts: LatentSet,
     finishes: LatentSet,
+    drift: Tensor,
     captions: Captions,
     runs: Path,
 ) -> WanTransformer3DModel:
-    """Train the low-noise expert, from the high-noise expert's weights, on boxes of finishes and whole layouts."""
+    """Train the low-noise expert, from the high-noise expert's weights, on boxes of finishes and on whole layouts."""
     model = build().to(recipe.device)
     model.load_state_dict(high.state_dict())
 
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed + 1, parallel.shard(step))
-        sigma = _tensor(recipe.low_top * flow.shift(1 - rng.random(recipe.batch), 1.5))
         if rng.random() < recipe.low_layouts:
             rows = rng.integers(len(layouts), size=recipe.batch)
+            sigma = _tensor((recipe.boundary + 0.03) * rng.random(len(rows)))
             x0, near, which = layouts.x[rows].float(), layouts.near[rows], layouts.which[rows]
-        else:
-            rows = rng.integers(len(finishes), size=recipe.batch)
-            x0, near = cut(finishes, rows, BOXES[rng.integers(len(BOXES))], rng)
-            which = finishes.which[rows]
-        return _loss_on(model, x0, near, sigma, captions, which, rng)
+            return _loss_on(model, x0, near, sigma, captions, which, rng)
+        boxes = sample_boxes(finishes, drift, recipe.batch, rng)
+        sigma = recipe.restart * flow.shift(_tensor(rng.random(len(boxes.x0))), 1.5)
+        return _loss_on(model, boxes.x0, boxes.near, sigma, captions, boxes.which, rng, boxes.drift)
 
     return _fit(model, loss, recipe, recipe.low_steps, runs / "low")
+
+
+def sample_boxes(finishes: LatentSet, drift: Tensor, batch: int, rng: np.random.Generator) -> Boxes:
+    """Boxes of a random shape, as many as make `batch` boxes of BOX_TOKENS tokens."""
+    box = BOXES[rng.integers(len(BOXES))]
+    count = max(1, min(batch, batch * BOX_TOKENS * 4 // math.prod(box)))
+    return cut(finishes, drift, rng.integers(len(finishes), size=count), box, rng)
+
+
+@torch.no_grad()
+def measure_drift(
+    recipe: TeacherRecipe, high: WanTransformer3DModel, small: LatentSet, finishes: LatentSet, captions: Captions
+) -> Tensor:
+    """How far from a noised clip the chain's low-noise expert begins, (N, C, T, H, W), in units of its noise.
+
+    The chain noises u, the upsampled clean estimate of a layout, where the flow would noise x0. On the straight path
+    from there to x0, x_sigma = (1 - sigma) x0 + sigma (eps + drift) with drift = (1 - s) / s (u - x0), s the level it
+    starts at. Trained with this in place of eps, the expert mends what upsampling broke. small: the layouts of the
+    same shots as `finishes`.
+    """
+    start, drifts = recipe.restart, []
+    size = (finishes.x.shape[2], finishes.x.shape[3], finishes.x.shape[4])
+    for first in range(0, len(small), recipe.batch):
+        rng = generator(recipe.seed + 2, first)
+        x0 = small.x[first : first + recipe.batch].float()
+        embeds = captions.embed(small.which[first : first + recipe.batch].tolist(), rng)
+        noise = _tensor(rng.standard_normal(x0.shape, np.float32))
+        x, embeds = (v.to(high.device) for v in (flow.add_noise(x0, noise, recipe.boundary), embeds))
+        v = high(x, torch.full((len(x),), flow.TIMESTEPS * recipe.boundary, device=x.device), embeds).sample
+        estimate = Latents(flow.clean(x, v, recipe.boundary).cpu(), 0.0, Fraction(LAYOUT.fps))
+        large = upsample(estimate, size, Fraction(FINISH.fps)).x
+        drifts.append(((1 - start) / start * (large - finishes.x[first : first + recipe.batch].float())).half())
+    return torch.cat(drifts)
 
 
 def _loss_on(
@@ -102,8 +141,9 @@ def _loss_on(
     captions: Captions,
     which: Tensor,
     rng: np.random.Generator,
+    drift: float | Tensor = 0.0,
 ) -> Tensor:
-    embeds, noise = captions.embed(which.tolist(), rng), _tensor(rng.standard_normal(x0.shape, np.float32))
+    embeds, noise = captions.embed(which.tolist(), rng), _tensor(rng.standard_normal(x0.shape, np.float32)) + drift
     return velocity_loss(model, *(v.to(model.device) for v in (x0, near, sigma, embeds, noise)))
 
 

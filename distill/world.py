@@ -9,12 +9,13 @@ import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 Frames = npt.NDArray[np.uint8]
 RGB = tuple[int, int, int]
 
@@ -169,7 +170,7 @@ def _gradient(ends: tuple[RGB, RGB], t: Floats) -> Floats:
 
 def _coverage(distance_px: Floats) -> Floats:
     """Share of a pixel inside a shape, (..., 1), from its signed distance in pixels (negative inside)."""
-    return np.clip(0.5 - distance_px, 0, 1)[..., None]
+    return np.asarray(np.clip(0.5 - distance_px, 0, 1)[..., None])
 
 
 def _dot(picture: Floats, x: float, y: float, radius: float, colour: RGB) -> None:
@@ -213,8 +214,8 @@ def silhouette_distance(thing: str, u: Floats, v: Floats) -> Floats:
     """Signed distance in radii (negative inside) at thing coordinates (u right, v down), for |u|, |v| <= 1.5."""
     field = _distance_field(thing)
     scale = field.shape[0] / 3.0
-    to_pixels = [np.ascontiguousarray((c + 1.5) * scale - 0.5, np.float32) for c in (u, v)]
-    return np.asarray(cv2.remap(field, *to_pixels, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    x, y = (np.ascontiguousarray((c + 1.5) * scale - 0.5, np.float32) for c in (u, v))
+    return np.asarray(cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 @lru_cache

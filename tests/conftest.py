@@ -20,7 +20,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_full(tiny_folder: Path) -> Preset:
-    layout, finish = ClipShape(64, 32, 9, Fraction(8)), ClipShape(128, 64, 17, Fraction(16))
+    layout, finish = ClipShape(64, 32, 9, Fraction(4)), ClipShape(128, 64, 17, Fraction(8))
     schedule = guided(STEPS, SHIFT, BOUNDARY, 2.0)
     return Preset(
         "tiny", "full", tiny_folder, tiny_folder, layout, finish, BOUNDARY, schedule, GUIDANCE, knows="Balls."
@@ -29,7 +29,7 @@ def tiny_full(tiny_folder: Path) -> Preset:
 
 @pytest.fixture(scope="session")
 def tiny_distilled(tiny_folder: Path) -> Preset:
-    layout, finish = ClipShape(64, 32, 9, Fraction(8)), ClipShape(128, 64, 17, Fraction(16))
+    layout, finish = ClipShape(64, 32, 9, Fraction(4)), ClipShape(128, 64, 17, Fraction(8))
     schedule = Schedule((1.0, 0.9, 0.7), (0.82353, 0.5, 0.0), (1.0, 0.9, 0.7, 0.5, 0.0))
     return Preset("tiny", "distilled", tiny_folder, tiny_folder / "distilled", layout, finish, BOUNDARY, schedule, 1.0)
 

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_chain_publishes_what_was_asked(tiny_full: Preset, tiny_models: Models, 
     published = events[-1]
     assert isinstance(published, Published)
     made = mp4.probe(output)
-    assert (made.width, made.height, made.frames, made.fps) == (640, 360, 30, 30)
+    assert (made.width, made.height, made.frames, made.fps) == (640, 360, 30, Fraction(30))
     assert (made.pix_fmt, made.primaries, made.transfer, made.matrix) == ("yuv420p", mp4.BT709, mp4.BT709, mp4.BT709)
     report = published.report
     assert json.loads(json.dumps(report)) == report
@@ -110,8 +111,8 @@ def test_unknown_words_are_told_first(tiny_full: Preset, tiny_models: Models, tm
 
 
 def test_too_long_a_clip_is_refused(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="up to 1 s"):
-        next(iter(generate(Request(PROMPT, duration_s=1.5), tiny_full, tiny_models, tmp_path / "clip.mp4")))
+    with pytest.raises(RequestError, match="up to 2 s"):
+        next(iter(generate(Request(PROMPT, duration_s=2.5), tiny_full, tiny_models, tmp_path / "clip.mp4")))
 
 
 def test_numbers_that_are_not_finite_fail(tiny_full: Preset, tiny_models: Models) -> None:

@@ -16,7 +16,7 @@ def test_one_worker_through_its_life(tmp_path: Path) -> None:
     try:
         events = worker.run(Request(PROMPT), tmp_path / "cancelled.mp4")
         assert any(isinstance(e, Progress) and e.stage == "layout" for e in events)
-        events.close()  # type: ignore[attr-defined]
+        events.close()
         with pytest.raises(RequestError, match="fewer words"):
             list(worker.run(Request("ball " * 60), tmp_path / "refused.mp4"))
         assert list(tmp_path.glob("*.mp4")) == []

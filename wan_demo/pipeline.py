@@ -75,13 +75,13 @@ class Clock:
         self.seconds[name] = time.perf_counter() - self.started
 
     def progress(self, step: int = 0, steps: int = 1) -> Progress:
-        later = [self.expected.get(s) for s in self.expected if s not in self.seconds and s != self.name]
         now = self.expected.get(self.name)
-        if step:
-            now = (time.perf_counter() - self.started) / step * steps
-        if not self.expected or now is None:
+        if now is None:
             return Progress(self.name, step, steps, None)
-        return Progress(self.name, step, steps, sum(s for s in later if s) + now * (1 - step / steps))
+        if step:  # this run's own pace is better
+            now = (time.perf_counter() - self.started) / step * steps
+        later = (s for name, s in self.expected.items() if name not in (*self.seconds, self.name, "total"))
+        return Progress(self.name, step, steps, now * (1 - step / steps) + sum(later))
 
 
 def generate(

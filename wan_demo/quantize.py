@@ -80,7 +80,7 @@ def _eight_bit(layer: nn.Linear, weight: Tensor, scale: Tensor | None = None) ->
         layer.in_features, layer.out_features, bias=layer.bias is not None, has_fp16_weights=False, device="meta"
     )
     if scale is None:
-        new.weight = Int8Params(weight, requires_grad=False, has_fp16_weights=False).to("cpu")
+        new.weight = Int8Params(weight, requires_grad=False, has_fp16_weights=False).cpu()
     else:
         new.weight = Int8Params(weight, requires_grad=False, has_fp16_weights=False, CB=weight, SCB=scale)
     if layer.bias is not None:

@@ -18,7 +18,7 @@ def train(folder: Path, *stops: int) -> tuple[dict[str, Tensor], dict[str, Tenso
 
         def loss(step: int, model: nn.Module = model) -> Tensor:
             x = torch.from_numpy(generator(3, step).standard_normal((16, 4))).float()
-            return (model(x) - x.sum(1, keepdim=True)).square().mean()
+            return torch.as_tensor((model(x) - x.sum(1, keepdim=True)).square().mean())
 
         run = Run(folder, model, MuonAdamW(model, 1e-2), ema)
         # every run is told the whole length, as a killed run would have been
@@ -36,6 +36,7 @@ def test_training_learns(tmp_path: Path) -> None:
     start, end = train(tmp_path / "a", 0)[0], train(tmp_path / "b", 20)[0]
     x = torch.randn(256, 4, generator=torch.Generator().manual_seed(1))
 
+    @torch.no_grad()
     def error(state: dict[str, Tensor]) -> float:
         model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
         model.load_state_dict(state)

@@ -1,13 +1,16 @@
 """The trainers, on a few clips and a few steps: what they compute is right; how well it works is in LOG.md."""
 
 import math
-from pathlib import Path
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKLWan
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
 
 from distill import autoencoder, consistency, data, text_encoder
+from distill.captions import paraphrase
 from distill.config import AutoencoderRecipe
 from distill.world import ALL, Camera
 from tests.tiny import tiny_expert
@@ -15,29 +18,29 @@ from wan_demo import flow
 
 
 @pytest.fixture(scope="module")
-def vae() -> autoencoder.AutoencoderKLWan:
+def vae() -> AutoencoderKLWan:
     torch.manual_seed(0)
     return autoencoder.build()
 
 
-def test_unclamped_decode_is_decode(vae: autoencoder.AutoencoderKLWan) -> None:
+def test_unclamped_decode_is_decode(vae: AutoencoderKLWan) -> None:
     z = 0.1 * torch.randn(1, autoencoder.Z_DIM, 3, 4, 4, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         ours, theirs = autoencoder.decode_unclamped(vae, z), vae.decode(z).sample
     torch.testing.assert_close(ours.clamp(-1, 1), theirs)
 
 
-def test_an_inflated_autoencoder_shows_a_still_clip_as_its_frame(vae: autoencoder.AutoencoderKLWan) -> None:
+def test_an_inflated_autoencoder_shows_a_still_clip_as_its_frame(vae: AutoencoderKLWan) -> None:
     """With past taps at zero, no frame depends on an earlier one through a 3x3x3 convolution."""
     autoencoder.inflate(vae)
-    kernels = [m for m in vae.modules() if isinstance(m, autoencoder.WanCausalConv3d) and m.kernel_size == (3, 3, 3)]
+    kernels = [m for m in vae.modules() if isinstance(m, WanCausalConv3d) and m.kernel_size == (3, 3, 3)]
     assert kernels
     assert all((m.weight[:, :, :2] == 0).all() for m in kernels)
 
 
-def test_autoencoder_loss_has_gradients_everywhere(vae: autoencoder.AutoencoderKLWan) -> None:
+def test_autoencoder_loss_has_gradients_everywhere(vae: AutoencoderKLWan) -> None:
     recipe = AutoencoderRecipe(batch=1, crop=32, shrink_share=0.0)
-    autoencoder.reconstruction_loss(vae, recipe, 0, 5).backward()
+    autoencoder.reconstruction_loss(vae, recipe, 5, 0).backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in vae.parameters())
 
 
@@ -49,22 +52,23 @@ def test_batches_are_a_function_of_seed_and_step() -> None:
     assert one.x.max() <= 1
 
 
-def test_encoded_sets_know_where_the_thing_is(vae: autoencoder.AutoencoderKLWan) -> None:
+def test_encoded_sets_know_where_the_thing_is(vae: AutoencoderKLWan) -> None:
     made = data.encode_set(vae, Camera(frames=5, fps=8.0, width=64, height=32), seed=1, count=3, batch=2)
     assert made.x.shape == (3, autoencoder.Z_DIM, 2, 4, 8)
     assert not any(ALL[i].held_out for i in made.which)
     assert made.near.flatten(1).any(1).all()
-    x0, near = data.cut(made, np.array([0, 2]), (1, 2, 4), np.random.default_rng(0))
-    assert x0.shape == (2, autoencoder.Z_DIM, 1, 2, 4)
-    assert near.shape == (2, 1, 2, 4)
+    boxes = data.cut(made, 2 * made.x, np.array([0, 2]), (1, 2, 4), np.random.default_rng(0))
+    assert boxes.x0.shape == (2, autoencoder.Z_DIM, 1, 2, 4)
+    assert boxes.near.shape == (2, 1, 2, 4)
+    assert torch.equal(boxes.drift, 2 * boxes.x0), "both are cut at the same place"
 
 
 def test_grid_has_every_edge() -> None:
     small = consistency.grid((1.0, 0.9, 0.7), 12)
-    assert [a for a, _, _ in small][0] == 1.0
+    assert small[0][0] == 1.0
     assert small[-1][1:] == (0.7, 0.7)
     assert {end for _, _, end in small} == {0.9, 0.7}
-    for (_, to, _), (start, _, _) in zip(small, small[1:], strict=False):
+    for (_, to, _), (start, _, _) in pairwise(small):
         assert math.isclose(to, start)
     assert all(end <= to < start for start, to, end in small)
 
@@ -95,10 +99,10 @@ def test_a_student_is_not_its_own_teacher() -> None:
     assert all(p.grad is None for m in (average, teacher) for p in m.parameters())
 
 
-def test_tokenizer_knows_every_caption(tmp_path: Path) -> None:
+def test_tokenizer_knows_every_caption() -> None:
     tokenizer = text_encoder.build_tokenizer()
     rng = np.random.default_rng(0)
-    texts = [data.paraphrase(ALL[int(i)], rng) for i in rng.integers(len(ALL), size=500)]
+    texts = [paraphrase(ALL[int(i)], rng) for i in rng.integers(len(ALL), size=500)]
     ids = tokenizer(texts).input_ids
     assert all(tokenizer.unk_token_id not in row for row in ids)
     assert max(map(len, ids)) <= tokenizer.model_max_length

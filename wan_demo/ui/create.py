@@ -34,10 +34,10 @@ SIZES = [
     ("1280x720, HD", "1280x720"),
     ("1920x1080, Full HD", "1920x1080"),
 ]
-MODES = [
-    ("Sketch small, then enlarge and add detail", "chain"),
-    ("One small size throughout, for comparison", "direct"),
-]
+MODES = [("Small, then enlarged", "chain"), ("Small only", "direct")]
+SHOW_STATUS = (
+    "() => { document.getElementById('status').scrollIntoView({ block: 'center', behavior: 'smooth' }); return []; }"
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,9 @@ class CreateTab:
         )
         examples = [[text] for text in EXAMPLES.get(self.desk.family, ())]
         if examples:
-            gr.Examples(examples, self.prompt, label="Or start from one of these", api_visibility="private")
+            gr.Examples(
+                examples, self.prompt, label="Or start from one of these", elem_id="examples", api_visibility="private"
+            )
         gr.HTML(draw.hint(self.desk.presets[0].knows))
 
     def _add_settings(self) -> None:
@@ -102,9 +104,7 @@ class CreateTab:
             elem_id="tier",
         )
         self.dice = gr.Button("New seed", size="sm")
-        self.seed = gr.Number(
-            0, label="Seed", info="The same seed and settings give the same clip.", buttons=[self.dice]
-        )
+        self.seed = gr.Number(0, label="Seed", info="The same seed gives the same clip.", buttons=[self.dice])
         with gr.Accordion("More: length, size, how it is drawn", open=False), gr.Row():
             self.duration = gr.Number(
                 longest, label="Length in seconds", info=f"Up to {longest}.", step=0.5, min_width=150
@@ -113,7 +113,11 @@ class CreateTab:
                 SIZES, value="1280x720", label="Size in pixels", info="Width x height.", min_width=150
             )
             self.mode = gr.Dropdown(
-                MODES, value="chain", label="How it is drawn", info="The first gives finer pictures.", min_width=220
+                MODES,
+                value="chain",
+                label="How it is drawn",
+                info="The first gives finer pictures, the second is for comparison.",
+                min_width=220,
             )
 
     def _add_result(self) -> None:
@@ -138,7 +142,14 @@ class CreateTab:
         buttons = [self.generate, self.cancel]
         inputs = [self.prompt, self.tier, self.seed, self.duration, self.size, self.mode]
         shown = [self.status, self.result, self.video, self.figures, self.command, self.tier]
-        start = gr.on([self.generate.click, self.prompt.submit], self.begin, None, [*buttons, self.status], **quiet)
+        start = gr.on(
+            [self.generate.click, self.prompt.submit],
+            self.begin,
+            None,
+            [*buttons, self.status],
+            js=SHOW_STATUS,
+            **quiet,
+        )
         job = start.then(
             self.run,
             inputs,

@@ -24,7 +24,7 @@ WORDS = {
 }
 TIERS = {  # name, what it is
     "full": ("Full", "Two expert models in full precision, one after the other."),
-    "distilled": ("Distilled", "A fast student of the full model, stored in 8 bits a number."),
+    "distilled": ("Distilled", "A fast student of the full model, stored in 8 bits."),
 }
 
 

@@ -47,7 +47,7 @@ def to_request(
     Raises:
         RequestError: a value is missing, or is not one that a clip can be made with.
     """
-    if seed is None or seed != int(seed):
+    if seed is None or not float(seed).is_integer():
         raise RequestError("The seed is not a whole number: give one, or press New seed.")
     if duration_s is None:
         raise RequestError("The length is empty: give a number of seconds, such as 2.")

@@ -13,7 +13,8 @@ KEPT_S = 3600  # how long a clip can be downloaded
 
 def build(desk: Desk) -> gr.Blocks:
     """The page. Nothing is reported to anybody, and no file outlives its hour."""
-    with gr.Blocks(title="wan_demo", analytics_enabled=False, delete_cache=(KEPT_S // 4, KEPT_S)) as page:
+    page: gr.Blocks = gr.Blocks(title="wan_demo", analytics_enabled=False, delete_cache=(KEPT_S // 4, KEPT_S))
+    with page:
         gr.HTML(HEADER)
         tab = CreateTab(desk)
         page.load(tab.refresh, None, tab.tier, queue=False, show_progress="hidden", api_visibility="private")

@@ -17,6 +17,14 @@ LOOKS = {
     "block_title_text_color_dark": "*neutral_100",
     "block_border_width": "1px",
     "input_border_width": "1px",
+    "input_border_color": "*neutral_300",
+    "input_border_color_dark": "*neutral_600",
+    "checkbox_border_color": "*neutral_400",
+    "checkbox_border_color_dark": "*neutral_500",
+    "checkbox_border_width": "1px",
+    "checkbox_label_background_fill_dark": "*neutral_800",
+    "checkbox_label_border_color": "*neutral_300",
+    "checkbox_label_border_color_dark": "*neutral_600",
     "input_shadow": "none",
     "block_shadow": "none",
     "button_primary_background_fill": "*primary_700",
@@ -48,6 +56,7 @@ CSS = """
 .top p, .hint { color: var(--body-text-color-subdued); line-height: 1.5; margin: 0; max-width: 46rem; }
 .hint { font-size: .88rem; }
 
+#examples .label { color: var(--body-text-color-subdued); font-weight: 500; }
 #tier .wrap { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 280px), 1fr)); gap: .6rem; }
 #tier label { align-items: flex-start; white-space: pre-line; line-height: 1.5; height: 100%; }
 #tier label span { font-weight: 400; color: var(--body-text-color-subdued); }
@@ -59,6 +68,7 @@ CSS = """
   border: 1px solid var(--border-color-primary); }
 .stages .done { color: var(--body-text-color); background: var(--background-fill-secondary); }
 .stages .done::before { content: "\\2713\\00a0"; color: var(--color-accent); font-weight: 700; }
+.dark .stages .done::before { color: #2dd4bf; }
 .stages .now { color: #fff; background: var(--color-accent);
   border-color: var(--color-accent); }
 .stages .left { border: 0; font-variant-numeric: tabular-nums; }

@@ -1,0 +1,83 @@
+from itertools import combinations
+
+import cv2
+import numpy as np
+import pytest
+
+from distill import captions
+from distill.world import ALL, COLOURS, HELD_OUT, MOTIONS, SCENES, THINGS, TRAIN, Camera, Combination, draw
+
+FINISH = Camera(33, 16, 224, 128)
+LAYOUT = Camera(17, 8, 112, 64)
+SHOTS = [
+    Combination("star", "red", "sea", "spins"),
+    Combination("moon", "pink", "night", "moves left"),
+    Combination("ball", "white", "grass", "bounces"),
+    Combination("heart", "blue", "desert", "grows"),
+]
+
+
+@pytest.mark.parametrize("what", SHOTS)
+def test_a_seed_is_a_shot_at_any_size_and_frame_rate(what: Combination) -> None:
+    fine, coarse = draw(what, 5, FINISH), draw(what, 5, LAYOUT)
+    assert np.array_equal(fine.frames, draw(what, 5, FINISH).frames)
+    assert not np.array_equal(fine.frames, draw(what, 6, FINISH).frames)
+    assert np.allclose(fine.truth.centre[::2], coarse.truth.centre, atol=1e-6)
+    assert np.allclose(fine.truth.angle[::2], coarse.truth.angle, atol=1e-6)
+    small = np.stack([cv2.resize(f, (112, 64), interpolation=cv2.INTER_AREA) for f in fine.frames[::2]])
+    assert np.abs(small.astype(int) - coarse.frames).mean() < 1
+
+
+def test_a_later_start_shows_the_same_shot_later() -> None:
+    whole, rest = draw(SHOTS[0], 5, LAYOUT), draw(SHOTS[0], 5, Camera(9, 8, 112, 64, start_s=1))
+    assert np.array_equal(whole.frames[8:], rest.frames)
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_the_truth_matches_the_pixels(motion: str) -> None:
+    shot = draw(Combination("ball", "red", "snow", motion), 3, FINISH)
+    for i in range(0, 33, 4):
+        red, blue = (shot.frames[i, :, :, c].astype(int) for c in (0, 2))
+        rows, columns = np.nonzero(red > blue + 25)  # nothing else here is red
+        (x, y), radius = shot.truth.centre[i] * (224, 128), shot.truth.radius[i] * 128
+        if radius <= y <= 128 - radius:  # wholly inside
+            assert abs(columns.mean() + 0.5 - x) < 1
+            assert abs(rows.mean() + 0.5 - y) < 1
+            assert abs(np.sqrt(len(rows) / np.pi) - radius) < 1
+
+
+def test_held_out_is_a_tenth_and_training_shows_every_pair_of_values() -> None:
+    assert sorted((*TRAIN, *HELD_OUT)) == sorted(ALL)
+    assert not set(TRAIN) & set(HELD_OUT)
+    assert 0.08 < len(HELD_OUT) / len(ALL) < 0.12
+    attributes = {"thing": THINGS, "colour": COLOURS, "scene": SCENES, "motion": MOTIONS}
+    for one, other in combinations(attributes, 2):
+        shown = {(getattr(c, one), getattr(c, other)) for c in TRAIN}
+        assert len(shown) == len(attributes[one]) * len(attributes[other])
+
+
+def test_every_caption_names_all_four() -> None:
+    rng = np.random.default_rng(0)
+    for what in ALL[::7]:
+        plain = captions.plain(what)
+        assert plain.split()[0] == ("an" if what.colour == "orange" else "a")
+        assert plain.split(" ", 1)[1] == (
+            f"{what.colour} {what.thing} {what.motion} {captions.SCENE_WORDS[what.scene][0]}"
+        )
+        for _ in range(8):
+            text = captions.paraphrase(what, rng).lower()
+            motions = [w for pair in captions.MOTION_WORDS[what.motion] for w in pair]
+            for words in (
+                captions.THING_WORDS[what.thing],
+                captions.COLOUR_WORDS[what.colour],
+                captions.SCENE_WORDS[what.scene],
+                motions,
+            ):
+                assert any(word in text for word in words), text
+
+
+@pytest.mark.parametrize("field", ["thing", "colour", "scene", "motion"])
+def test_unknown_names_are_refused(field: str) -> None:
+    names = {"thing": "ball", "colour": "red", "scene": "sea", "motion": "spins", field: "zebra"}
+    with pytest.raises(ValueError, match="zebra|not in"):
+        draw(Combination(**names), 0, LAYOUT)

@@ -1,0 +1,118 @@
+"""Widgets become a Request; a job's events become what is shown; closing cancels. No models are needed."""
+
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wan_demo.request import Request, RequestError
+from wan_demo.ui.job import make, to_request
+from wan_demo.worker import Event, JobError, Notice, Progress, Published
+
+REQUEST = Request("a red ball falls in the snow", seed=7)
+
+
+class Double:
+    """Plays a list of events, exceptions raised, and remembers how it ended."""
+
+    def __init__(self, *events: Event | Exception) -> None:
+        self.events, self.closed, self.output = events, False, Path()
+
+    def run(self, request: Request, output: Path) -> Generator[Event, None, None]:
+        self.output = output
+        output.write_bytes(b"part of a clip")
+        try:
+            for event in self.events:
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+        finally:
+            self.closed = True
+
+
+def until(condition: Any, seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return bool(condition())
+
+
+def test_widgets_become_a_request() -> None:
+    made = to_request(" a red  ball ", "full", 7.0, 1.5, "640x360", "direct")
+    assert made == Request("a red ball", "full", 7, "direct", 640, 360, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ((None, "full", 1, 2, "640x360", "chain"), "prompt"),
+        (("", "full", 1, 2, "640x360", "chain"), "prompt"),
+        (("a ball", "full", None, 2, "640x360", "chain"), "seed"),
+        (("a ball", "full", 1.5, 2, "640x360", "chain"), "seed"),
+        (("a ball", "full", -1, 2, "640x360", "chain"), "seed"),
+        (("a ball", "full", float("nan"), 2, "640x360", "chain"), "seed"),
+        (("a ball", "full", float("inf"), 2, "640x360", "chain"), "seed"),
+        (("a ball", "full", 1, None, "640x360", "chain"), "length"),
+        (("a ball", "full", 1, 0, "640x360", "chain"), "duration"),
+        (("a ball", "full", 1, 2, None, "chain"), "size"),
+        (("a ball", "full", 1, 2, "641x360", "chain"), "size"),
+        (("a ball", None, 1, 2, "640x360", "chain"), "tier"),
+        (("a ball", "full", 1, 2, "640x360", None), "mode"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_in_a_sentence(values: tuple[Any, ...], word: str) -> None:
+    with pytest.raises(RequestError, match=word):
+        to_request(*values)
+
+
+def test_events_become_views() -> None:
+    published = Published(Path("clip.mp4"), {"seconds": {"encode": 0.1, "layout": 0.5, "total": 0.6}})
+    events = (Notice("It does not know: dragon."), Progress("encode", 0, 1, None), Progress("layout", 1, 2, 3.0))
+    first, noticed, encoding, layout, last = make(Double(*events, published), REQUEST)
+    assert first.now is None
+    assert not first.stages
+    assert noticed.notice == "It does not know: dragon."
+    assert encoding.now == events[1]
+    assert [stage for stage, _ in layout.stages] == ["encode"]
+    assert layout.notice == noticed.notice
+    assert last.stages == (("encode", 0.1), ("layout", 0.5))  # as the report has them, the total apart
+    assert last.published is published
+
+
+@pytest.mark.parametrize("error", [RequestError("Say it in fewer words."), JobError("Try again.")])
+def test_a_failure_is_shown_and_ends_the_job(error: Exception) -> None:
+    views = list(make(Double(Progress("encode", 0, 1, None), error), REQUEST))
+    assert views[-1].error == str(error)
+    assert views[-1].now is None
+
+
+def test_closing_cancels_and_leaves_no_file() -> None:
+    worker = Double(*[Progress("layout", i, 9, None) for i in range(9)])
+    views = make(worker, REQUEST)
+    next(views)
+    next(views)
+    folder = worker.output.parent
+    assert folder.stat().st_mode & 0o077 == 0  # nobody else may look
+    views.close()
+    assert until(lambda: worker.closed)
+    assert until(lambda: not folder.exists())
+
+
+def test_closing_does_not_wait_for_the_step_under_way() -> None:
+    class Slow(Double):
+        def run(self, request: Request, output: Path) -> Generator[Event, None, None]:
+            try:
+                yield from super().run(request, output)
+            finally:
+                time.sleep(1)
+
+    worker = Slow(Progress("layout", 0, 9, None), Progress("layout", 1, 9, None))
+    views = make(worker, REQUEST)
+    next(views)
+    next(views)
+    before = time.monotonic()
+    views.close()
+    assert time.monotonic() - before < 0.5
+    assert until(lambda: not worker.output.parent.exists())

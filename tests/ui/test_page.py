@@ -1,0 +1,145 @@
+"""The page: it is built without a network, and its handlers drive the worker and the widgets. No models are needed."""
+
+import socket
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from wan_demo.presets import FAMILIES, find
+from wan_demo.request import MAX_SEED, Request
+from wan_demo.store import Timings
+from wan_demo.ui.create import EXAMPLES, SIZES, CreateTab, Desk, new_seed
+from wan_demo.ui.job import to_request
+from wan_demo.ui.page import build, launch_settings
+from wan_demo.worker import Event, JobError, Progress, Published
+
+REPORT: dict[str, Any] = {
+    **{"frames": 60, "fps": "30", "width": 1280, "height": 720, "duration_s": 2.0, "seed": 0, "peak_memory_gib": 0.7},
+    "seconds": {"encode": 0.1, "total": 0.1},
+}
+WIDGETS = ("a red ball", "distilled", 0, 2, "1280x720", "chain")
+
+
+class Double:
+    """Makes a clip in no time, unless it is told to fail."""
+
+    closed = 0
+    fails = False
+
+    def run(self, request: Request, output: Path) -> Generator[Event, None, None]:
+        try:
+            yield Progress("encode", 0, 1, None)
+            if self.fails:
+                raise JobError("The models are missing: restore them.")
+            yield Published(output, REPORT)
+        finally:
+            self.closed += 1
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("WAN_DEMO_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def worker() -> Double:
+    return Double()
+
+
+@pytest.fixture
+def tab(worker: Double) -> CreateTab:
+    with gr.Blocks(analytics_enabled=False):
+        return CreateTab(Desk(worker, "pocket", "cpu"))
+
+
+def test_building_the_page_touches_no_network(worker: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError(f"the page looked for {arguments}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    build(Desk(worker, "pocket", "cpu"))
+
+
+def test_only_the_page_itself_can_call_it(worker: Double) -> None:
+    page = build(Desk(worker, "pocket", "cpu"))
+    functions = list(page.fns.values())
+    assert functions
+    assert {f.api_visibility for f in functions} == {"private"}
+    assert not page.get_api_info()["named_endpoints"]
+    assert page._queue.max_size is not None
+    assert not page.api_open
+    jobs = [f for f in functions if f.concurrency_id == "worker"]
+    assert [f.concurrency_limit for f in jobs] == [1]
+    settings = launch_settings()
+    assert settings["max_file_size"]
+    assert not settings["run_history"]
+    assert not settings["enable_monitoring"]
+    assert not settings["allowed_paths"]
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(worker: Double) -> None:
+    style = launch_settings()
+    assert "http" not in style["css"]
+    assert not style["theme"]._stylesheets
+
+
+def test_a_job_goes_through(tab: CreateTab) -> None:
+    updates = list(tab.run(*WIDGETS))
+    last = updates[-1]
+    assert str(last[tab.video]).endswith("wan_demo-distilled-0.mp4")
+    assert "wan_demo generate" in last[tab.command]
+    assert tab.status in last
+
+
+def test_the_worker_is_left_when_the_handler_is_closed(tab: CreateTab, worker: Double) -> None:
+    updates = tab.run(*WIDGETS)
+    shown: dict[Any, Any] = {}
+    while "read the prompt" not in str(shown.get(tab.status)):
+        shown = next(updates)
+    updates.close()  # type: ignore[attr-defined]
+    for _ in range(1000):
+        if worker.closed:
+            break
+        time.sleep(0.01)
+    assert worker.closed == 1
+
+
+def test_a_refusal_is_a_sentence_and_the_next_job_goes_through(tab: CreateTab, worker: Double) -> None:
+    (refused,) = tab.run("", *WIDGETS[1:])
+    assert set(refused) == {tab.status}  # the prompt and the settings stay
+    assert "The prompt is empty" in refused[tab.status]
+    (long,) = tab.run("a ball", "full", 0, 60, "1280x720", "chain")
+    assert "The duration is 60 s" in long[tab.status]
+    worker.fails = True
+    assert "The models are missing" in list(tab.run(*WIDGETS))[-1][tab.status]
+    worker.fails = False
+    assert tab.video in list(tab.run(*WIDGETS))[-1]
+
+
+def test_buttons_follow_the_job(tab: CreateTab) -> None:
+    begun, cancelled = tab.begin(), tab.cancelled()
+    assert (begun[tab.generate].interactive, begun[tab.cancel].interactive) == (False, True)
+    assert (cancelled[tab.generate].interactive, cancelled[tab.cancel].interactive) == (True, False)
+    assert "Cancelled; nothing was kept." in cancelled[tab.status]
+
+
+def test_a_tier_shows_its_time_once_it_has_one(tab: CreateTab) -> None:
+    assert all("not timed" in text for text, _ in tab.desk.tier_choices())
+    Timings().record(("pocket", "distilled", "chain", "cpu"), {"total": 8.0})
+    texts = {tier: text for text, tier in tab.desk.tier_choices()}
+    assert "about 8.0 s" in texts["distilled"]
+    assert "not timed" in texts["full"]
+
+
+def test_what_the_page_offers_can_be_made() -> None:
+    for family in FAMILIES:
+        for text in EXAMPLES.get(family, ("a ball",)):
+            for _, size in SIZES:
+                find(family, "distilled").check(to_request(text, "distilled", new_seed(), 2, size, "chain"))
+    assert 0 <= new_seed() <= MAX_SEED
