@@ -302,7 +302,7 @@ def _progress(track: Floats) -> float:
 
 
 def _bounces(down: Floats) -> bool:
-    """Up, down and up again (or the reverse), each by a tenth of the height or more, and no more turns than that needs."""
+    """Up, down and up again (or the reverse), each by a tenth of the height or more, without jitter."""
     turns, pivot, heading = 0, float(down[0]), 0
     for y in down.tolist():
         if heading * (y - pivot) > 0:

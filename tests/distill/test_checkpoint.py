@@ -20,7 +20,7 @@ def train(folder: Path, *stops: int) -> tuple[dict[str, Tensor], dict[str, Tenso
             x = torch.from_numpy(generator(3, step).standard_normal((16, 4))).float()
             return torch.as_tensor((model(x) - x.sum(1, keepdim=True)).square().mean())
 
-        run = Run(folder, model, MuonAdamW(model, 1e-2), ema)
+        run = Run(folder, model, MuonAdamW(model, 1e-1), ema)
         # every run is told the whole length, as a killed run would have been
         run.fit(20, loss, warmup=2, until=stop)
     return model.state_dict(), ema.module.state_dict()
