@@ -7,7 +7,7 @@ Everything is measured on frames scaled to LINES rows ("px" below), so threshold
 
 import math
 from collections import Counter
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from functools import lru_cache
 
 import cv2
@@ -23,8 +23,7 @@ WAVE = 4  # px that the horizon may lie above or below its usual row
 EDGE, NEAR = 0.4, 5  # a silhouette ends where the distance is this share of its most within a disc NEAR px wide
 LEAST_AREA, MOST_AREA = 0.004, 0.3  # of the frame; the smallest moon has 0.007
 DOUBLE = 0.35  # a second thing of this share of the first one's area makes a frame unreadable
-FOUND = 0.8  # share of the frames that must show one thing
-AGREE = 0.75  # share of the frames that must agree on its shape, and on its colour
+FOUND, AGREE = 0.8, 0.75  # shares of the frames that must show one thing, and agree on its shape or its colour
 LEAST_IOU = {"ball": 0.9, "box": 0.9, "triangle": 0.88, "star": 0.83, "heart": 0.88, "moon": 0.7}  # less where thin
 COLOUR_RANGE = 55.0  # a shift of 15 in each channel is 26
 SCENE_RANGE = 26.0  # mean absolute difference, for sky and ground each
@@ -34,6 +33,7 @@ STEP = 3  # degrees between templates
 GRID, SPAN = 48, 2.1  # a patch is GRID x GRID over +-SPAN equal-area radii around the centroid
 
 Mask = npt.NDArray[np.uint8]
+DISC = {size: cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)) for size in (3, 5)}
 
 
 @dataclass(frozen=True)
@@ -79,33 +79,26 @@ class _Glimpse:
 
 
 def judge(frames: Frames, fps: float) -> Reading:
-    """Read a clip: frames (F, H, W, 3) uint8 RGB with H >= 48, at fps frames a second."""
+    """Read a clip: frames (F, H, W, 3) uint8 RGB with F >= 2 and H >= 48, at fps frames a second."""
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or len(frames) < 2 or frames.shape[1] < 48:
         raise ValueError(f"judge() reads (F >= 2, H >= 48, W, 3) uint8 frames, not {frames.shape} {frames.dtype}")
     pictures = [_prepare(frame) for frame in frames]
     rows = np.median(np.stack(pictures[:: max(1, len(pictures) // 8)]), axis=(0, 2)).astype(np.float32)
     scene = _scene(rows)
     glimpses = [_look(picture, rows, scene) for picture in pictures]
-    seen = np.array([g is not None for g in glimpses])
-    size = np.array([pictures[0].shape[1], LINES], np.float32)
-    centre = np.array([g.centre if g else (math.nan, math.nan) for g in glimpses], np.float32) / size
-    radius = np.array([g.radius if g else math.nan for g in glimpses], np.float32) / LINES
+    track = np.array([(*g.centre, g.radius) if g else (math.nan,) * 3 for g in glimpses], np.float32)
+    track /= np.array((pictures[0].shape[1], LINES, LINES), np.float32)
     thing = colour = motion = None
-    if seen.mean() >= FOUND:
-        thing, angles = _shape(glimpses)
+    if np.isfinite(track[:, 2]).mean() >= FOUND:
+        thing, turned = _shape(glimpses)
         colour = _vote([g.colour if g else None for g in glimpses])
-        motion = _motion(centre, radius, angles, fps)
-    return Reading(thing, colour, scene, motion, centre, radius)
+        motion = _motion(track, turned, fps)
+    return Reading(thing, colour, scene, motion, track[:, :2], track[:, 2])
 
 
 def score(reading: Reading, combination: Combination) -> Score:
     """Compare a reading with what the clip should show."""
-    return Score(
-        reading.thing == combination.thing,
-        reading.colour == combination.colour,
-        reading.scene == combination.scene,
-        reading.motion == combination.motion,
-    )
+    return Score(*(getattr(reading, f.name) == getattr(combination, f.name) for f in fields(Score)))
 
 
 def _prepare(frame: Frames) -> Floats:
@@ -141,7 +134,7 @@ def _look(picture: Floats, rows: Floats, scene: str | None) -> _Glimpse | None:
     """Find the one thing in a picture (LINES, W, 3); None where there is none, or more than one."""
     distance = _from_background(picture, rows, scene)
     # The silhouette ends where its edge has faded to about half, and edges differ in strength along one outline.
-    mask = _largest(distance > np.maximum(STANDS_OUT, EDGE * cv2.dilate(distance, _disc(NEAR))))
+    mask = _largest(distance > np.maximum(STANDS_OUT, EDGE * cv2.dilate(distance, DISC[NEAR])))
     if mask is None:
         return None
     moments = cv2.moments(mask, binaryImage=True)
@@ -157,8 +150,8 @@ def _look(picture: Floats, rows: Floats, scene: str | None) -> _Glimpse | None:
 
 
 def _from_background(picture: Floats, rows: Floats, scene: str | None) -> Floats:
-    """(LINES, W): how far each pixel is, in RGB, from what may lie behind: a mixture of the colours just above and below
-    its row (the horizon waves, and is soft), or the scene's own small lights."""
+    """(LINES, W): how far each pixel is, in RGB, from what may lie behind it: a mixture of the colours a little above
+    and below (the horizon waves, and is soft), or the scene's own small lights."""
     row = np.arange(LINES)
     distance = _from_segments(picture, rows[np.maximum(row - WAVE, 0)], rows[np.minimum(row + WAVE, LINES - 1)])
     if scene in LIGHTS:
@@ -178,25 +171,18 @@ def _from_segments(picture: Floats, starts: Floats, ends: Floats) -> Floats:
 
 
 def _largest(stands_out: npt.NDArray[np.bool_]) -> Mask | None:
-    """The largest patch, holes filled and whiskers (stars, wave crests) removed; None unless it is the only large one.
+    """The only large patch, less its whiskers; None where there is none, or two.
 
-    Filling comes first: the body of a white thing over snow may hardly differ, its rim does.
-    """
-    mask = cv2.morphologyEx(stands_out.astype(np.uint8), cv2.MORPH_CLOSE, _disc(3))
+    Holes are filled first: the body of a white thing over snow may hardly differ, its rim does."""
+    mask = cv2.morphologyEx(stands_out.astype(np.uint8), cv2.MORPH_CLOSE, DISC[3])
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(mask, contours, -1, 1, cv2.FILLED)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(5)))
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    if not len(areas) or not LEAST_AREA <= areas.max() / mask.size <= MOST_AREA:
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(mask, cv2.MORPH_OPEN, DISC[5]))
+    second, first = np.sort([0, 0, *stats[1:, cv2.CC_STAT_AREA]])[-2:] / mask.size
+    if not LEAST_AREA <= first <= MOST_AREA or second > max(DOUBLE * first, LEAST_AREA):
         return None
-    if len(areas) > 1 and np.sort(areas)[-2] > max(DOUBLE * areas.max(), LEAST_AREA * mask.size):
-        return None
-    largest = (labels == 1 + int(areas.argmax())).astype(np.uint8)
-    return np.asarray(cv2.dilate(largest, _disc(5)) & mask, np.uint8)  # gives tips back
-
-
-def _disc(size: int) -> Mask:
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
+    largest = (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
+    return np.asarray(cv2.dilate(largest, DISC[5]), np.uint8) & np.asarray(mask, np.uint8)  # gives tips back
 
 
 def _colour(picture: Floats, mask: Mask) -> str | None:
@@ -250,7 +236,7 @@ def _stencils(thing: str) -> Floats:
     stencils = []
     for degrees in range(0, STEP if thing == "ball" else SYMMETRY[thing], STEP):
         c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-        u, v = middle_u + c * x + s * y, middle_v + c * y - s * x
+        u, v = (w.astype(np.float32) for w in (middle_u + c * x + s * y, middle_v + c * y - s * x))
         distance = silhouette_distance(thing, u, v) + np.hypot(u - np.clip(u, -1.5, 1.5), v - np.clip(v, -1.5, 1.5))
         stencils.append(distance.ravel() < 0)
     return np.stack(stencils).astype(np.float32)
@@ -265,21 +251,21 @@ def _band(grey: Floats) -> float:
     return math.degrees(0.5 * math.atan2(2 * (dark * x * y).sum(), (dark * (x**2 - y**2)).sum()))
 
 
-def _motion(centre: Floats, radius: Floats, turned: Floats, fps: float) -> str | None:
-    """The one motion that the track shows; None where it shows none, or several.
+def _motion(track: Floats, turned: Floats, fps: float) -> str | None:
+    """The one motion that a track (F, 3) of x, y and radius shows; None where it shows none, or several.
 
     Each must go far enough, about half of the least that the world draws, and go there without turning back.
     """
-    share = min((len(radius) - 1) / fps / PERIOD_S, 1.0)  # a shorter clip shows a part of the motion
-    across, down, size, turn = (_smooth(v, fps) for v in (centre[:, 0], centre[:, 1], np.log2(radius), turned))
-    dx, dy, growth = _progress(across), _progress(down), _progress(size)
+    share = min((len(track) - 1) / fps / PERIOD_S, 1.0)  # a shorter clip shows a part of the motion
+    down = _bridge(track[:, 1])
+    dx, dy, growth = (_progress(_smooth(_bridge(v), fps)) for v in (track[:, 0], down, np.log2(track[:, 2])))
     shows = {
         "moves left": dx <= -0.24 * share,
         "moves right": dx >= 0.24 * share,
         "rises": dy <= -0.24 * share,
         "falls": dy >= 0.24 * share,
-        "bounces": _bounces(down),
-        "spins": abs(_progress(turn)) >= 110 * share,
+        "bounces": _bounces(down, fps),
+        "spins": abs(_progress(turned)) >= 110 * share,
         "grows": growth >= 0.7 * share,
         "shrinks": growth <= -0.7 * share,
     }
@@ -287,12 +273,16 @@ def _motion(centre: Floats, radius: Floats, turned: Floats, fps: float) -> str |
     return motions[0] if len(motions) == 1 else None
 
 
-def _smooth(track: Floats, fps: float) -> Floats:
-    """Bridge the frames where nothing was found, then average over a quarter of a second."""
+def _bridge(track: Floats) -> Floats:
+    """Fill in, in straight lines, the frames where nothing was found."""
     known = np.flatnonzero(np.isfinite(track))
-    whole = np.interp(np.arange(len(track)), known, track[known])
-    window = int(fps / 4) // 2 * 2 + 1
-    return np.convolve(whole, np.full(window, 1 / window), "valid").astype(np.float32)
+    return np.interp(np.arange(len(track)), known, track[known]).astype(np.float32)
+
+
+def _smooth(track: Floats, fps: float) -> Floats:
+    """Average over a quarter of a second."""
+    window = int(min(fps / 4, len(track) / 4)) // 2 * 2 + 1
+    return np.convolve(track, np.full(window, 1 / window), "valid").astype(np.float32)
 
 
 def _progress(track: Floats) -> float:
@@ -301,13 +291,15 @@ def _progress(track: Floats) -> float:
     return net if abs(net) >= 0.75 * float(np.abs(np.diff(track)).sum()) else 0.0
 
 
-def _bounces(down: Floats) -> bool:
-    """Up, down and up again (or the reverse), each by a tenth of the height or more, without jitter."""
+def _bounces(track: Floats, fps: float) -> bool:
+    """Up, down and up again (or the reverse), each by a tenth of the height or more, with no leaps and little jitter."""
+    down = _smooth(track, fps)
     turns, pivot, heading = 0, float(down[0]), 0
     for y in down.tolist():
         if heading * (y - pivot) > 0:
             pivot = y
         elif abs(y - pivot) >= 0.1:
             turns, pivot, heading = turns + (heading != 0), y, 1 if y > pivot else -1
-    reach = float(np.ptp(down))
-    return reach >= 0.2 and turns >= 2 and float(np.abs(np.diff(down)).sum()) <= 6 * reach
+    reach, way = float(np.ptp(down)), float(np.abs(np.diff(down)).sum())
+    leap = float(np.percentile(np.abs(np.diff(track)), 95)) * fps
+    return 2 <= turns <= 4 and reach >= 0.2 and way <= 5 * reach and leap <= 5 * reach  # drawn: 3 turns, 4, and 3.1 / s

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -51,6 +52,9 @@ def launch(job: Callable[..., None], workers: int, *arguments: Any) -> None:
 def _enter(index: int, workers: int, port: int, job: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    if hasattr(os, "sched_setaffinity"):  # else both may be put on one core while another process has the other
+        os.sched_setaffinity(0, {index % (os.cpu_count() or 1)})
     dist.init_process_group("gloo", rank=index, world_size=workers)
     try:
         job(*arguments)

@@ -103,7 +103,7 @@ PRESETS = (
         _LAYOUT,
         _FINISH,
         _BOUNDARY,
-        guided(24, 3.0, _BOUNDARY, _RATIO),
+        guided(40, 3.0, _BOUNDARY, _RATIO),
         guidance=4.0,
         knows=_KNOWS,
     ),

@@ -6,6 +6,7 @@ LLM.int8() (arXiv 2208.07339) with threshold 0: weights a row and activations a 
 """
 
 import json
+import logging
 from pathlib import Path
 
 from bitsandbytes.nn import Int8Params, Linear8bitLt
@@ -26,6 +27,7 @@ CONFIG = {
 
 def quantize(model: WanTransformer3DModel) -> WanTransformer3DModel:
     """Replace the blocks' linear layers by 8-bit ones, in place; float activations go through float16."""
+    _hush()
     for name, layer in _linears(model):
         _put(model, name, _eight_bit(layer, layer.weight.data))
     return model
@@ -48,6 +50,7 @@ def load(folder: Path) -> WanTransformer3DModel:
     Raises:
         ValueError: the file's tensors are not those of its config.json.
     """
+    _hush()
     config = json.loads((folder / "config.json").read_text())
     state = load_file(folder / FILE)
     model = WanTransformer3DModel.from_config({k: v for k, v in config.items() if k != "quantization_config"})
@@ -64,6 +67,11 @@ def load(folder: Path) -> WanTransformer3DModel:
 def is_quantized(folder: Path) -> bool:
     """Whether the model in `folder` is an 8-bit one."""
     return "quantization_config" in json.loads((folder / "config.json").read_text())
+
+
+def _hush() -> None:
+    """bitsandbytes warns at every layer of every step that float32 goes through float16; we know."""
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
 
 
 def _linears(model: nn.Module) -> list[tuple[str, nn.Linear]]:

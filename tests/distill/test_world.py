@@ -35,8 +35,8 @@ def test_a_later_start_shows_the_same_shot_later() -> None:
 
 @pytest.mark.parametrize("motion", MOTIONS)
 def test_the_truth_matches_the_pixels(motion: str) -> None:
-    shot = draw(Combination("ball", "red", "snow", motion), 3, FINISH)
-    for i in range(0, 33, 4):
+    shot = draw(Combination("ball", "red", "snow", motion), 3, Camera(9, 4, 224, 128))
+    for i in range(9):
         red, blue = (shot.frames[i, :, :, c].astype(int) for c in (0, 2))
         rows, columns = np.nonzero(red > blue + 25)  # nothing else here is red
         (x, y), radius = shot.truth.centre[i] * (224, 128), shot.truth.radius[i] * 128
@@ -79,5 +79,5 @@ def test_every_caption_names_all_four() -> None:
 @pytest.mark.parametrize("field", ["thing", "colour", "scene", "motion"])
 def test_unknown_names_are_refused(field: str) -> None:
     names = {"thing": "ball", "colour": "red", "scene": "sea", "motion": "spins", field: "zebra"}
-    with pytest.raises(ValueError, match="zebra|not in"):
+    with pytest.raises(ValueError, match=r"zebra|not in"):
         draw(Combination(**names), 0, LAYOUT)

@@ -141,7 +141,7 @@ class CreateTab:
         quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         buttons = [self.generate, self.cancel]
         inputs = [self.prompt, self.tier, self.seed, self.duration, self.size, self.mode]
-        shown = [self.status, self.result, self.video, self.figures, self.command, self.tier]
+        shown = [*buttons, self.status, self.result, self.video, self.figures, self.command, self.tier]
         start = gr.on(
             [self.generate.click, self.prompt.submit],
             self.begin,
@@ -169,11 +169,8 @@ class CreateTab:
         return {self.tier: gr.Radio(choices=self.desk.tier_choices())}
 
     def begin(self) -> Updates:
-        return {
-            self.generate: gr.Button(interactive=False),
-            self.cancel: gr.Button(interactive=True),
-            self.status: draw.message("Waiting for a turn."),
-        }
+        """Cancel works while a job waits, too; Generate stays, since a full queue refuses without telling a handler."""
+        return {self.cancel: gr.Button(interactive=True), self.status: draw.message("")}
 
     def end(self) -> Updates:
         return {self.generate: gr.Button(interactive=True), self.cancel: gr.Button(interactive=False)}
@@ -189,7 +186,7 @@ class CreateTab:
         except RequestError as error:
             yield {self.status: draw.refusal(str(error))}
             return
-        yield {self.result: gr.Column(visible=False), self.video: None}
+        yield {self.generate: gr.Button(interactive=False), self.result: gr.Column(visible=False), self.video: None}
         with closing(make(self.desk.worker, request)) as views:
             for view in views:
                 yield self.show(view)

@@ -81,6 +81,8 @@ CSS = """
 .dark .box.notice { background: #2d220c; border-color: #78580f; color: #fde68a; }
 .dark .box.error { background: #331416; border-color: #7f1d1d; color: #fecaca; }
 
+#status span.error { display: none; } /* gradio's own mark can follow a Cancel; failures have a box */
+
 #result h3 { margin: .1rem 0 .7rem; font-size: 1.05rem; }
 .bar { display: grid; grid-template-columns: 8.2rem 1fr 3.8rem; gap: .6rem; align-items: center; font-size: .88rem;
   line-height: 1.75; }
