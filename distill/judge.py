@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from distill.world import COLOURS, PERIOD_S, SCENES, THINGS, Combination, Floats, Frames, silhouette_distance
+from distill.world import COLOURS, PERIOD_S, RGB, SCENES, THINGS, Combination, Floats, Frames, silhouette_distance
 
 LINES = 128
 SMOOTHING = 0.8  # px, against noise
@@ -25,12 +25,11 @@ LEAST_AREA, MOST_AREA = 0.004, 0.3  # of the frame; the smallest moon has 0.007
 DOUBLE = 0.35  # a second thing of this share of the first one's area makes a frame unreadable
 FOUND, AGREE = 0.8, 0.75  # shares of the frames that must show one thing, and agree on its shape or its colour
 LEAST_IOU = {"ball": 0.9, "box": 0.9, "triangle": 0.88, "star": 0.83, "heart": 0.88, "moon": 0.7}  # less where thin
-COLOUR_RANGE = 55.0  # a shift of 15 in each channel is 26
-SCENE_RANGE = 26.0  # mean absolute difference, for sky and ground each
+COLOUR_RANGE, SCENE_RANGE = 55.0, 26.0  # distance in RGB; mean absolute difference, of sky and of ground
 LIGHTS = {"sea": ((226, 240, 244), 0.5), "night": ((210, 214, 240), 0.85)}  # crests and stars mix at most so much of it
+LIGHT_HEIGHT = 9  # px
 SYMMETRY = {"ball": 180, "box": 90, "triangle": 120, "star": 72, "heart": 360, "moon": 360}  # degrees (ball: its band)
-STEP = 3  # degrees between templates
-GRID, SPAN = 48, 2.1  # a patch is GRID x GRID over +-SPAN equal-area radii around the centroid
+STEP, GRID, SPAN = 3, 48, 2.1  # templates every STEP degrees; patches GRID x GRID, over +-SPAN equal-area radii
 
 Mask = npt.NDArray[np.uint8]
 DISC = {size: cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)) for size in (3, 5)}
@@ -118,16 +117,14 @@ def _scene(rows: Floats) -> str | None:
         fits = []
         for line in np.linspace(*look.horizon, 12):
             parts = ((look.sky, y / line, y < line - 0.03), (look.ground, (y - line) / (1 - line), y > line + 0.03))
-            misfit = [np.abs(rows - _blend(*ends, t))[where].mean() for ends, t, where in parts]
-            fits.append(float(max(misfit)))
+            fits.append(max(float(np.abs(rows - _blend(ends, t))[where].mean()) for ends, t, where in parts))
         errors[name] = min(fits)
     best = min(errors, key=lambda name: errors[name])
     return best if errors[best] <= SCENE_RANGE else None
 
 
-def _blend(top: tuple[int, int, int], bottom: tuple[int, int, int], t: Floats) -> Floats:
-    a, b = np.array(top, np.float32), np.array(bottom, np.float32)
-    return a + np.clip(t, 0, 1)[:, None] * (b - a)
+def _blend(ends: tuple[RGB, RGB], t: Floats) -> Floats:
+    return np.float32(ends[0]) + np.clip(t, 0, 1)[:, None] * np.subtract(ends[1], ends[0], dtype=np.float32)
 
 
 def _look(picture: Floats, rows: Floats, scene: str | None) -> _Glimpse | None:
@@ -139,8 +136,7 @@ def _look(picture: Floats, rows: Floats, scene: str | None) -> _Glimpse | None:
         return None
     moments = cv2.moments(mask, binaryImage=True)
     cx, cy, radius = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"], math.sqrt(mask.sum() / math.pi)
-    scale = 2 * SPAN * radius / GRID
-    middle = (GRID - 1) / 2
+    scale, middle = 2 * SPAN * radius / GRID, (GRID - 1) / 2
     window = np.array([[scale, 0, cx - scale * middle], [0, scale, cy - scale * middle]])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     shape = (cv2.warpAffine(mask.astype(np.float32), window, (GRID, GRID), flags=how) >= 0.5).astype(np.float32)
@@ -156,8 +152,11 @@ def _from_background(picture: Floats, rows: Floats, scene: str | None) -> Floats
     distance = _from_segments(picture, rows[np.maximum(row - WAVE, 0)], rows[np.minimum(row + WAVE, LINES - 1)])
     if scene in LIGHTS:
         light, most = LIGHTS[scene]
-        lit = (rows + most * (np.array(light) - rows)).astype(np.float32)
-        distance = np.minimum(distance, _from_segments(picture, rows, lit))
+        from_light = _from_segments(picture, rows, (rows + most * (np.array(light) - rows)).astype(np.float32))
+        lit = (distance > STANDS_OUT) & (from_light < STANDS_OUT)
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(lit.astype(np.uint8))
+        low = stats[:, cv2.CC_STAT_HEIGHT] <= LIGHT_HEIGHT  # the outline of a white thing is high
+        distance = np.where(low[labels], np.minimum(distance, from_light), distance)
     return distance
 
 
@@ -257,8 +256,10 @@ def _motion(track: Floats, turned: Floats, fps: float) -> str | None:
     Each must go far enough, about half of the least that the world draws, and go there without turning back.
     """
     share = min((len(track) - 1) / fps / PERIOD_S, 1.0)  # a shorter clip shows a part of the motion
-    down = _bridge(track[:, 1])
-    dx, dy, growth = (_progress(_smooth(_bridge(v), fps)) for v in (track[:, 0], down, np.log2(track[:, 2])))
+    frame, seen = np.arange(len(track)), np.isfinite(track[:, 2])
+    rows = (track[:, 0], track[:, 1], np.log2(track[:, 2]))
+    across, down, size = (np.interp(frame, frame[seen], row[seen]).astype(np.float32) for row in rows)
+    dx, dy, growth = (_progress(_smooth(row, fps)) for row in (across, down, size))
     shows = {
         "moves left": dx <= -0.24 * share,
         "moves right": dx >= 0.24 * share,
@@ -271,12 +272,6 @@ def _motion(track: Floats, turned: Floats, fps: float) -> str | None:
     }
     motions = [name for name, shown in shows.items() if shown]
     return motions[0] if len(motions) == 1 else None
-
-
-def _bridge(track: Floats) -> Floats:
-    """Fill in, in straight lines, the frames where nothing was found."""
-    known = np.flatnonzero(np.isfinite(track))
-    return np.interp(np.arange(len(track)), known, track[known]).astype(np.float32)
 
 
 def _smooth(track: Floats, fps: float) -> Floats:
@@ -292,7 +287,7 @@ def _progress(track: Floats) -> float:
 
 
 def _bounces(track: Floats, fps: float) -> bool:
-    """Up, down and up again (or the reverse), each by a tenth of the height or more, with no leaps and little jitter."""
+    """Up, down and up again (or the reverse), each by a tenth of the height or more, without leaps or jitter."""
     down = _smooth(track, fps)
     turns, pivot, heading = 0, float(down[0]), 0
     for y in down.tolist():

@@ -78,7 +78,9 @@ class CreateTab:
         self._connect()
 
     def _add_prompt(self) -> None:
+        examples = [[text] for text in EXAMPLES.get(self.desk.family, ())]
         self.prompt = gr.Textbox(
+            examples[0][0] if examples else "",  # so that a stranger can press Generate at once
             label="Describe a scene",
             placeholder="a red ball bounces over green grass",
             max_lines=4,
@@ -86,7 +88,6 @@ class CreateTab:
             autofocus=True,
             elem_id="prompt",
         )
-        examples = [[text] for text in EXAMPLES.get(self.desk.family, ())]
         if examples:
             gr.Examples(
                 examples, self.prompt, label="Or start from one of these", elem_id="examples", api_visibility="private"
