@@ -26,8 +26,8 @@ DOUBLE = 0.35  # a second thing of this share of the first one's area makes a fr
 FOUND, AGREE = 0.8, 0.75  # shares of the frames that must show one thing, and agree on its shape or its colour
 LEAST_IOU = {"ball": 0.9, "box": 0.9, "triangle": 0.88, "star": 0.83, "heart": 0.88, "moon": 0.7}  # less where thin
 COLOUR_RANGE, SCENE_RANGE = 55.0, 26.0  # distance in RGB; mean absolute difference, of sky and of ground
+LIGHT_HEIGHT = 9  # px; the outline of a white thing is higher
 LIGHTS = {"sea": ((226, 240, 244), 0.5), "night": ((210, 214, 240), 0.85)}  # crests and stars mix at most so much of it
-LIGHT_HEIGHT = 9  # px
 SYMMETRY = {"ball": 180, "box": 90, "triangle": 120, "star": 72, "heart": 360, "moon": 360}  # degrees (ball: its band)
 STEP, GRID, SPAN = 3, 48, 2.1  # templates every STEP degrees; patches GRID x GRID, over +-SPAN equal-area radii
 
@@ -112,19 +112,20 @@ def _prepare(frame: Frames) -> Floats:
 def _scene(rows: Floats) -> str | None:
     """The scenery whose gradients, at some allowed horizon, fit the rows' colours (LINES, 3)."""
     y = (np.arange(LINES, dtype=np.float32) + 0.5) / LINES
-    errors = {}
+    errors = []
     for name, look in SCENES.items():
         fits = []
         for line in np.linspace(*look.horizon, 12):
             parts = ((look.sky, y / line, y < line - 0.03), (look.ground, (y - line) / (1 - line), y > line + 0.03))
             fits.append(max(float(np.abs(rows - _blend(ends, t))[where].mean()) for ends, t, where in parts))
-        errors[name] = min(fits)
-    best = min(errors, key=lambda name: errors[name])
-    return best if errors[best] <= SCENE_RANGE else None
+        errors.append((min(fits), name))
+    error, name = min(errors)
+    return name if error <= SCENE_RANGE else None
 
 
 def _blend(ends: tuple[RGB, RGB], t: Floats) -> Floats:
-    return np.float32(ends[0]) + np.clip(t, 0, 1)[:, None] * np.subtract(ends[1], ends[0], dtype=np.float32)
+    top, bottom = np.array(ends, np.float32)
+    return np.asarray(top + np.clip(t, 0, 1)[:, None] * (bottom - top), np.float32)
 
 
 def _look(picture: Floats, rows: Floats, scene: str | None) -> _Glimpse | None:
@@ -155,7 +156,7 @@ def _from_background(picture: Floats, rows: Floats, scene: str | None) -> Floats
         from_light = _from_segments(picture, rows, (rows + most * (np.array(light) - rows)).astype(np.float32))
         lit = (distance > STANDS_OUT) & (from_light < STANDS_OUT)
         _, labels, stats, _ = cv2.connectedComponentsWithStats(lit.astype(np.uint8))
-        low = stats[:, cv2.CC_STAT_HEIGHT] <= LIGHT_HEIGHT  # the outline of a white thing is high
+        low = stats[:, cv2.CC_STAT_HEIGHT] <= LIGHT_HEIGHT
         distance = np.where(low[labels], np.minimum(distance, from_light), distance)
     return distance
 
@@ -190,9 +191,8 @@ def _colour(picture: Floats, mask: Mask) -> str | None:
     inside = picture[depth >= 0.35 * depth.max()]
     light = inside.sum(1)
     shade = np.median(inside[light >= np.median(light)], axis=0)
-    gaps = {name: float(np.linalg.norm(shade - np.array(colour))) for name, colour in COLOURS.items()}
-    best = min(gaps, key=lambda name: gaps[name])
-    return best if gaps[best] <= COLOUR_RANGE else None
+    gap, name = min((float(np.linalg.norm(shade - np.array(colour))), name) for name, colour in COLOURS.items())
+    return name if gap <= COLOUR_RANGE else None
 
 
 def _vote(ballots: list[str | None]) -> str | None:
@@ -257,15 +257,15 @@ def _motion(track: Floats, turned: Floats, fps: float) -> str | None:
     """
     share = min((len(track) - 1) / fps / PERIOD_S, 1.0)  # a shorter clip shows a part of the motion
     frame, seen = np.arange(len(track)), np.isfinite(track[:, 2])
-    rows = (track[:, 0], track[:, 1], np.log2(track[:, 2]))
-    across, down, size = (np.interp(frame, frame[seen], row[seen]).astype(np.float32) for row in rows)
-    dx, dy, growth = (_progress(_smooth(row, fps)) for row in (across, down, size))
+    tracks = (track[:, 0], track[:, 1], np.log2(track[:, 2]))
+    rows = [np.interp(frame, frame[seen], values[seen]).astype(np.float32) for values in tracks]
+    dx, dy, growth = (_progress(_smooth(row, fps)) for row in rows)
     shows = {
         "moves left": dx <= -0.24 * share,
         "moves right": dx >= 0.24 * share,
         "rises": dy <= -0.24 * share,
         "falls": dy >= 0.24 * share,
-        "bounces": _bounces(down, fps),
+        "bounces": _bounces(rows[1], fps),
         "spins": abs(_progress(turned)) >= 110 * share,
         "grows": growth >= 0.7 * share,
         "shrinks": growth <= -0.7 * share,

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-VALUES = {"request", "presets", "shapes", "clip", "flow", "values"}
+VALUES = {"request", "presets", "shapes", "clip", "flow", "values", "events"}
 STAGES = {"text", "diffuse", "upsample", "decode", "finish", "provenance", "mp4", "safety", "sound"}
 
 # First name below wan_demo -> layer. The bare package is a value: everybody who imports a value runs its __init__.

@@ -8,10 +8,11 @@ import pytest
 import torch
 from diffusers import WanPipeline
 
-from wan_demo import mp4, pipeline
+from wan_demo import mp4
 from wan_demo.decode import decode
+from wan_demo.events import STAGES, Notice, Progress, Published
 from wan_demo.models import Models
-from wan_demo.pipeline import Clock, Notice, Progress, Published, draw, generate, result_of
+from wan_demo.pipeline import Clock, draw, generate, result_of
 from wan_demo.presets import Preset
 from wan_demo.request import Request, RequestError
 from wan_demo.values import Latents
@@ -62,10 +63,10 @@ def test_chain_publishes_what_was_asked(tiny_full: Preset, tiny_models: Models, 
     report = published.report
     assert json.loads(json.dumps(report)) == report
     assert (report["width"], report["height"], report["frames"], report["duration_s"]) == (640, 360, 30, 1.0)
-    assert set(report["seconds"]) == {*pipeline.STAGES, "total"}
+    assert set(report["seconds"]) == {*STAGES, "total"}
     assert report["peak_memory_gib"] > 0
     stages = [e.stage for e in events if isinstance(e, Progress)]
-    assert list(dict.fromkeys(stages)) == list(pipeline.STAGES)
+    assert list(dict.fromkeys(stages)) == list(STAGES)
     layout = [e.step for e in events if isinstance(e, Progress) and e.stage == "layout"]
     assert layout == list(range(len(tiny_full.schedule.high)))
 
@@ -92,7 +93,7 @@ def test_closing_the_chain_leaves_nothing(tiny_full: Preset, tiny_models: Models
     for event in events:
         if isinstance(event, Progress) and event.stage == "detail":
             break
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -111,7 +112,7 @@ def test_unknown_words_are_told_first(tiny_full: Preset, tiny_models: Models, tm
 
 
 def test_too_long_a_clip_is_refused(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="up to 2 s"):
+    with pytest.raises(RequestError, match="2 s at most"):
         next(iter(generate(Request(PROMPT, duration_s=2.5), tiny_full, tiny_models, tmp_path / "clip.mp4")))
 
 

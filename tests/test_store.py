@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from wan_demo.store import RECENT, Timings
 
 KEY = ("pocket", "full", "chain", "cpu")
@@ -13,3 +15,10 @@ def test_the_median_of_the_last_runs_is_expected() -> None:
         timings.record(KEY, {"layout": seconds, "total": 2 * seconds})
     timings.record(("pocket", "distilled", "chain", "cpu"), {"layout": 50.0})
     assert Timings().expected(KEY) == {"layout": 3.0, "total": 6.0}
+
+
+def test_without_a_place_to_write_nothing_is_remembered_and_nothing_fails(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    timings = Timings(tmp_path / "file" / "store.sqlite3")
+    timings.record(KEY, {"total": 1.0})
+    assert timings.expected(KEY) == {}

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from wan_demo import mp4
-from wan_demo.pipeline import Progress, Published
+from wan_demo.events import Progress, Published
 from wan_demo.request import Request, RequestError
 from wan_demo.worker import JobError, Worker
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from wan_demo.events import STAGES, Event, Notice, Published
 from wan_demo.presets import FAMILIES, find
 from wan_demo.request import MODES, TIERS, Request, RequestError, parse_size
 
@@ -123,23 +124,20 @@ def _number(name: str, text: str, whole: bool = False) -> float:
         raise RequestError(f"The {name} {text!r} is not a {kind}: give one, such as {2}.") from None
 
 
-def _watch(events: Iterator[object]) -> "pipeline.Published":  # type: ignore[name-defined] # noqa: F821
+def _watch(events: Iterator[Event]) -> Published:
     """Draw a progress bar on stderr until the clip is published."""
-    from wan_demo import pipeline
-
     with tqdm(total=1.0, file=sys.stderr, bar_format="{desc} {bar:30} {postfix}") as bar:
         for event in events:
-            if isinstance(event, pipeline.Published):
+            if isinstance(event, Published):
                 return event
-            if isinstance(event, pipeline.Notice):
+            if isinstance(event, Notice):
                 bar.write(event.text, file=sys.stderr)
                 continue
-            assert isinstance(event, pipeline.Progress)
-            done = pipeline.STAGES.index(event.stage) + event.step / event.steps
+            done = STAGES.index(event.stage) + event.step / event.steps
             left = "" if event.seconds_left is None else f", {event.seconds_left:.0f} s left"
             bar.set_description_str(f"{event.stage:<10}", refresh=False)
             bar.set_postfix_str(f"{event.step}/{event.steps}{left}", refresh=False)
-            bar.n = done / len(pipeline.STAGES)
+            bar.n = done / len(STAGES)
             bar.refresh()
     raise AssertionError("a chain ends with Published")
 

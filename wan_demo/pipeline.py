@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -15,6 +15,7 @@ import torch
 from wan_demo import mp4
 from wan_demo.decode import decode
 from wan_demo.diffuse import denoise, noise
+from wan_demo.events import Event, Notice, Progress, Published
 from wan_demo.finish.frame_rate import convert_frame_rate
 from wan_demo.finish.resize import fit
 from wan_demo.flow import add_noise
@@ -29,36 +30,6 @@ from wan_demo.values import Latents, PromptEmbeds
 
 Result = TypeVar("Result")
 FPS = Fraction(30)
-DENOISING = ("layout", "detail")  # the high-noise and the low-noise expert
-STAGES = ("encode", "layout", "upsample", "detail", "decode", "frame rate", "resize", "label", "write")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A stage has done `step` of `steps`; seconds_left for the whole clip, None where no earlier run tells."""
-
-    stage: str
-    step: int
-    steps: int
-    seconds_left: float | None
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A sentence for the person; the clip is made all the same."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Published:
-    """A whole, checked video file; report: see `generate --json` in the README."""
-
-    path: Path
-    report: dict[str, Any]
-
-
-Event = Notice | Progress | Published
 
 
 class Clock:
@@ -86,7 +57,7 @@ class Clock:
 
 def generate(
     request: Request, preset: Preset, models: Models, output: Path, expected: Mapping[str, float] | None = None
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Make the clip: yields Progress (and any Notice) as it goes and Published at the end. Close it to cancel.
 
     expected: seconds a stage took before, for the time left.

@@ -57,16 +57,20 @@ class Preset:
     knows: str = ""  # for a person whose prompt has words the model does not know
     measured: Measured | None = None
 
+    @property
+    def longest_s(self) -> int:
+        """Whole seconds that a clip may last."""
+        return math.floor(self.finish.duration_s)
+
     def check(self, request: Request) -> None:
         """Refuse what this preset cannot make.
 
         Raises:
             RequestError: the clip is longer than the model draws.
         """
-        longest = math.floor(self.finish.duration_s)
-        if request.duration_s > longest:
+        if request.duration_s > self.longest_s:
             raise RequestError(
-                f"The duration is {request.duration_s:g} s and {self.family} makes up to {longest} s: ask for less."
+                f"{self.family} makes clips of {self.longest_s} s at most, not {request.duration_s:g} s: ask for less."
             )
 
 

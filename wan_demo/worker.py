@@ -3,18 +3,24 @@
 import multiprocessing as mp
 import threading
 import traceback
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wan_demo.pipeline import STAGES, Event, Notice, Progress, Published, generate
-from wan_demo.presets import find
+from wan_demo.events import STAGES, Event, Notice, Progress, Published
+from wan_demo.presets import PRESETS, Preset, find
 from wan_demo.request import Request, RequestError
 from wan_demo.store import Timings
 
-# The events too: the page may not import the pipeline.
+if TYPE_CHECKING:
+    import wan_demo.models
+
+# The events too, for the page.
 __all__ = ["STAGES", "Event", "JobError", "Notice", "Progress", "Published", "Worker"]
+
+ENDED = "The process that holds the models ended unexpectedly: press Generate to start it again."
 
 
 class JobError(RuntimeError):
@@ -31,7 +37,7 @@ class Worker:
         self._pipe: Connection | None = None
 
     def start(self) -> None:
-        """Start the process now, so that the first job finds it loaded."""
+        """Start the process now, so that the first job finds the models loaded."""
         with self._lock:
             self._ensure()
 
@@ -44,9 +50,9 @@ class Worker:
         """
         with self._lock:
             pipe = self._ensure()
-            pipe.send((request, output))
             ended = False
             try:
+                pipe.send((request, output))
                 while not ended:
                     kind, value = self._receive(pipe)
                     ended = kind != "progress"
@@ -55,6 +61,10 @@ class Worker:
                     if kind == "failed":
                         raise JobError(value)
                     yield value
+            except BrokenPipeError:  # it died between two jobs, a moment ago
+                self.close()
+                ended = True
+                raise JobError(ENDED) from None
             finally:
                 if not ended:
                     self._cancel(pipe)
@@ -80,7 +90,7 @@ class Worker:
             kind, value = pipe.recv()
         except (EOFError, OSError):
             self.close()
-            return "failed", "The process that holds the models ended unexpectedly: press Generate to start it again."
+            return "failed", ENDED
         return kind, value
 
     def _cancel(self, pipe: Connection) -> None:
@@ -93,27 +103,24 @@ class Worker:
 
 
 def _serve(pipe: Connection, family: str, device: str) -> None:
-    """The child: load both tiers, then serve jobs until the parent is gone."""
-    from wan_demo import models
+    """The child: load the family's tiers, then serve jobs until the parent is gone."""
+    from wan_demo import models  # heavy: in the child alone
 
     loaded: dict[str, models.Models] = {}
-    timings = Timings()
+    with suppress(models.WeightsError):  # told when a job needs them
+        loaded |= {p.tier: models.load(p, device) for p in PRESETS if p.family == family}
     while True:
         try:
-            request, output = pipe.recv()
+            job = pipe.recv()
         except (EOFError, KeyboardInterrupt):
             return
-        except TypeError:  # a cancellation that crossed the end of its job
+        if job is None:  # a cancellation that crossed the end of its job
             continue
+        request, output = job
         try:
-            preset = find(family, request.tier)
             if request.tier not in loaded:
-                loaded[request.tier] = models.load(preset, device)
-            key = (family, request.tier, request.mode, device)
-            result = _run(pipe, generate(request, preset, loaded[request.tier], output, timings.expected(key)))
-            if isinstance(result, Published):
-                timings.record(key, result.report["seconds"])
-            pipe.send(("done", result))
+                loaded[request.tier] = models.load(find(family, request.tier), device)
+            pipe.send(("done", _make(pipe, request, output, find(family, request.tier), loaded[request.tier])))
         except RequestError as error:
             pipe.send(("refused", str(error)))
         except models.WeightsError as error:
@@ -123,14 +130,21 @@ def _serve(pipe: Connection, family: str, device: str) -> None:
             pipe.send(("failed", f"The clip could not be made ({error}): try again, and if it stays, report it."))
 
 
-def _run(pipe: Connection, events: Iterator[Event]) -> Event | None:
-    """Pass progress on until the clip is done, or until the parent cancels (then None)."""
+def _make(
+    pipe: Connection, request: Request, output: Path, preset: Preset, models: "wan_demo.models.Models"
+) -> Published | None:
+    """Make the clip and pass its progress on; None when the parent cancels."""
+    from wan_demo.pipeline import generate
+
+    timings, key = Timings(), (preset.family, preset.tier, request.mode, str(models.vae.device.type))
+    events = generate(request, preset, models, output, timings.expected(key))
     for event in events:
         if isinstance(event, Published):
+            timings.record(key, event.report["seconds"])
             return event
         pipe.send(("progress", event))
         if pipe.poll():
             pipe.recv()
-            events.close()  # type: ignore[attr-defined]
+            events.close()
             return None
-    return None
+    raise AssertionError("a chain ends with Published")

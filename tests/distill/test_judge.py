@@ -39,6 +39,13 @@ def test_it_reads_held_out_clips(camera: Camera, treat: Callable[[Frames, int], 
     assert len(wrong) <= (1 - least) * len(combinations), wrong
 
 
+@pytest.mark.parametrize(
+    "what", ["moon, white, night, moves left", "heart, white, sea, rises", "star, white, snow, grows"]
+)
+def test_it_reads_white_among_stars_waves_and_snow(what: str) -> None:
+    assert score(judge(degraded(shot(what), 1), 16), Combination(*what.split(", "))).all_right
+
+
 def test_the_track_follows_the_thing() -> None:
     truth = draw(Combination("ball", "red", "sea", "grows"), 2, FINISH).truth
     reading = judge(shot("ball, red, sea, grows", 2), 16)

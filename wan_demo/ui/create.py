@@ -1,8 +1,6 @@
 """The Create tab: a sentence, a tier and a seed become a clip."""
 
-import math
 import random
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -57,10 +55,7 @@ class Desk:
         return [(draw.tier_choice(preset, self._seconds(preset)), preset.tier) for preset in self.presets]
 
     def _seconds(self, preset: Preset) -> float | None:
-        try:
-            return Timings().expected((preset.family, preset.tier, "chain", self.device)).get("total")
-        except (OSError, sqlite3.Error):
-            return None
+        return Timings().expected((preset.family, preset.tier, "chain", self.device)).get("total")
 
 
 class CreateTab:
@@ -95,7 +90,7 @@ class CreateTab:
         gr.HTML(draw.hint(self.desk.presets[0].knows))
 
     def _add_settings(self) -> None:
-        longest = math.floor(min(p.finish.duration_s for p in self.desk.presets))
+        longest = min(preset.longest_s for preset in self.desk.presets)
         choices = self.desk.tier_choices()
         self.tier = gr.Radio(
             choices,
