@@ -37,7 +37,7 @@ class TeacherRecipe:
     ema: float = 0.998
     boundary: float = 0.7
     high_steps: int = 1500
-    low_steps: int = 320
+    low_steps: int = 520
     restart: float = 0.8235  # sigma at which the chain's low-noise expert begins: presets.py
     low_layouts: float = 0.25  # share of its steps on whole clips at layout size, for direct mode
 
@@ -52,8 +52,8 @@ class StudentRecipe:
     guidance: float = 4.0
     ema: float = 0.98
     lr: float = 4e-4
-    high_steps: int = 160
-    low_steps: int = 90
+    high_steps: int = 70
+    low_steps: int = 60
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ import numpy.typing as npt
 from distill.world import COLOURS, PERIOD_S, RGB, SCENES, THINGS, Combination, Floats, Frames, silhouette_distance
 
 LINES = 128
-SMOOTHING = 0.8  # px, against noise
 STANDS_OUT = 20.0  # least distance from the background in RGB; noise of sd 5 leaves about 3 after smoothing
 WAVE = 4  # px that the horizon may lie above or below its usual row
 EDGE, NEAR = 0.4, 5  # a silhouette ends where the distance is this share of its most within a disc NEAR px wide
@@ -26,8 +25,8 @@ DOUBLE = 0.35  # a second thing of this share of the first one's area makes a fr
 FOUND, AGREE = 0.8, 0.75  # shares of the frames that must show one thing, and agree on its shape or its colour
 LEAST_IOU = {"ball": 0.9, "box": 0.9, "triangle": 0.88, "star": 0.83, "heart": 0.88, "moon": 0.7}  # less where thin
 COLOUR_RANGE, SCENE_RANGE = 55.0, 26.0  # distance in RGB; mean absolute difference, of sky and of ground
-LIGHT_HEIGHT = 9  # px; the outline of a white thing is higher
-LIGHTS = {"sea": ((226, 240, 244), 0.5), "night": ((210, 214, 240), 0.85)}  # crests and stars mix at most so much of it
+# Crests and stars: colour, most of it mixed in, greatest height in px (a white thing's outline is as pale, but higher).
+LIGHTS = {"sea": ((226, 240, 244), 0.5, LINES), "night": ((210, 214, 240), 0.85, 14)}
 SYMMETRY = {"ball": 180, "box": 90, "triangle": 120, "star": 72, "heart": 360, "moon": 360}  # degrees (ball: its band)
 STEP, GRID, SPAN = 3, 48, 2.1  # templates every STEP degrees; patches GRID x GRID, over +-SPAN equal-area radii
 
@@ -106,7 +105,7 @@ def _prepare(frame: Frames) -> Floats:
     if height != LINES:
         how = cv2.INTER_AREA if height > LINES else cv2.INTER_CUBIC
         frame = np.asarray(cv2.resize(frame, (round(width * LINES / height), LINES), interpolation=how), np.uint8)
-    return np.asarray(cv2.GaussianBlur(frame.astype(np.float32), (0, 0), SMOOTHING), np.float32)
+    return np.asarray(cv2.GaussianBlur(frame.astype(np.float32), (0, 0), 0.8), np.float32)
 
 
 def _scene(rows: Floats) -> str | None:
@@ -152,11 +151,11 @@ def _from_background(picture: Floats, rows: Floats, scene: str | None) -> Floats
     row = np.arange(LINES)
     distance = _from_segments(picture, rows[np.maximum(row - WAVE, 0)], rows[np.minimum(row + WAVE, LINES - 1)])
     if scene in LIGHTS:
-        light, most = LIGHTS[scene]
+        light, most, highest = LIGHTS[scene]
         from_light = _from_segments(picture, rows, (rows + most * (np.array(light) - rows)).astype(np.float32))
         lit = (distance > STANDS_OUT) & (from_light < STANDS_OUT)
         _, labels, stats, _ = cv2.connectedComponentsWithStats(lit.astype(np.uint8))
-        low = stats[:, cv2.CC_STAT_HEIGHT] <= LIGHT_HEIGHT
+        low = stats[:, cv2.CC_STAT_HEIGHT] <= highest
         distance = np.where(low[labels], np.minimum(distance, from_light), distance)
     return distance
 
@@ -214,8 +213,8 @@ def _shape(glimpses: list[_Glimpse | None]) -> tuple[str | None, Floats]:
         shared = patches @ stencils.T
         overlaps[name] = shared / (patches.sum(1)[:, None] + stencils.sum(1) - shared)
     ious = np.stack([overlap.max(1) for overlap in overlaps.values()])
-    names = [THINGS[k] for k in ious.argmax(0)]
-    thing = _vote([name if iou >= LEAST_IOU[name] else None for name, iou in zip(names, ious.max(0), strict=True)])
+    best = zip((THINGS[k] for k in ious.argmax(0)), ious.max(0), strict=True)
+    thing = _vote([name if iou >= LEAST_IOU[name] else None for name, iou in best])
     if thing is None:
         return None, still
     turns = [_band(g.grey) for g in whole.values()] if thing == "ball" else STEP * overlaps[thing].argmax(1)

@@ -115,7 +115,7 @@ def test_a_refusal_is_a_sentence_and_the_next_job_goes_through(tab: CreateTab, w
     assert set(refused) == {tab.status}  # the prompt and the settings stay
     assert "The prompt is empty" in refused[tab.status]
     (long,) = tab.run("a ball", "full", 0, 60, "1280x720", "chain")
-    assert "The duration is 60 s" in long[tab.status]
+    assert "2 s at most, not 60 s" in long[tab.status]
     worker.fails = True
     assert "The models are missing" in list(tab.run(*WIDGETS))[-1][tab.status]
     worker.fails = False
