@@ -85,7 +85,7 @@ def test_consistency_target_is_exact_at_the_end_of_a_step() -> None:
     with torch.no_grad():
         target = flow.guide(teacher(x, when, prompt).sample, teacher(x, when, empty).sample, 4.0)
         expected = torch.nn.functional.huber_loss(student(x, when, prompt).sample, target)
-    assert float(made) == pytest.approx(float(expected), rel=1e-3)
+    assert made.item() == pytest.approx(expected.item(), rel=1e-3)
 
 
 def test_a_student_is_not_its_own_teacher() -> None:
