@@ -78,9 +78,10 @@ def reconstruction_loss(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, frames
     """
     step = parallel.shard(step)
     batch = crops(recipe.seed, step, recipe.batch * (4 if frames == 1 else 1), frames, recipe.crop, recipe.thing_weight)
-    posterior = vae.encode(batch.x).latent_dist
+    x, weight = batch.x.to(vae.device), batch.weight.to(vae.device)
+    posterior = vae.encode(x).latent_dist
     torch.manual_seed(step)
-    z, x, weight = posterior.sample(), batch.x, batch.weight
+    z = posterior.sample()
     if generator(recipe.seed + 1, step).random() < recipe.shrink_share:
         z, x, weight = (F.interpolate(v, scale_factor=(1, 0.5, 0.5), mode="area") for v in (z, x, weight))
     error = (decode_unclamped(vae, z) - x).abs()
@@ -88,10 +89,10 @@ def reconstruction_loss(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, frames
     return loss
 
 
-def train(recipe: AutoencoderRecipe, runs: Path, device: str = "cpu") -> AutoencoderKLWan:
+def train(recipe: AutoencoderRecipe, runs: Path) -> AutoencoderKLWan:
     """Train both phases, resuming whatever `runs` holds, and return the autoencoder with its latents' mean and std."""
     torch.manual_seed(recipe.seed)
-    vae = build().to(device)
+    vae = build().to(recipe.device)
     for name, frames, steps in (("ae-frames", 1, recipe.frame_steps), ("ae-clips", recipe.frames, recipe.clip_steps)):
         if frames > 1:
             inflate(vae)

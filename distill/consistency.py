@@ -76,13 +76,13 @@ def train(
 
     sampler(rng) gives x0 (B, C, T, H, W), what is added to its noise, and which combinations they are (B,).
     """
-    student = build()
+    student = build().to(recipe.device)
     student.load_state_dict(teacher.state_dict())
     ema = Ema(student, recipe.ema)
     teacher.requires_grad_(False)
     small = grid(edges, recipe.points)
     starts = [i for i, (s, _, _) in enumerate(small) if s in edges]
-    empty = captions.empty(recipe.batch)
+    empty = captions.empty(recipe.batch).to(recipe.device)
 
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed, parallel.shard(step))
@@ -94,8 +94,11 @@ def train(
         )
         levels = torch.tensor([small[i] for i in chosen], dtype=torch.float32)
         noise = torch.from_numpy(rng.standard_normal(x0.shape, np.float32)) + drift
-        embeds = (captions.embed(which.tolist(), rng), empty[: len(x0)], recipe.guidance)
-        return consistency_loss(student, ema.module, teacher, x0, noise, levels, embeds)
+        prompt = captions.embed(which.tolist(), rng)
+        x0, noise, levels, prompt = (v.to(student.device) for v in (x0, noise, levels, prompt))
+        return consistency_loss(
+            student, ema.module, teacher, x0, noise, levels, (prompt, empty[: len(x0)], recipe.guidance)
+        )
 
     Run(folder, student, MuonAdamW(student, recipe.lr, ADAM_NAMES), ema).fit(steps, loss, warmup=20)
     return ema.module

@@ -32,8 +32,8 @@ def experts(high: WanTransformer3DModel, low: WanTransformer3DModel, folder: Pat
 
 def students(high: WanTransformer3DModel, low: WanTransformer3DModel, folder: Path) -> None:
     """The two students, as 8-bit."""
-    quantize.save(quantize.quantize(high), folder / "distilled" / "transformer")
-    quantize.save(quantize.quantize(low), folder / "distilled" / "transformer_2")
+    quantize.save(quantize.quantize(high.cpu()), folder / "distilled" / "transformer")
+    quantize.save(quantize.quantize(low.cpu()), folder / "distilled" / "transformer_2")
     _finish(folder)
 
 

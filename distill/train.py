@@ -51,7 +51,7 @@ def train_student(recipe: Recipe, runs: Path) -> None:
         ("transformer", few.high, plan.high_steps, consistency.layout_sampler(layouts, plan.batch)),
         ("transformer_2", few.low, plan.low_steps, consistency.box_sampler(finishes, drift, plan.batch)),
     ):
-        expert = models.load_expert(full.experts / name)
+        expert = models.load_expert(full.experts / name).to(plan.device)
         folder = runs / f"student-{name}"
         students.append(consistency.train(plan, expert, edges, sampler, captions, steps, folder))
     if parallel.rank() == 0:
@@ -66,7 +66,7 @@ def materials(recipe: Recipe, runs: Path) -> tuple[Captions, LatentSet, LatentSe
     folder, rank, plan = runs / "pocket", parallel.rank(), recipe.teacher
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
     encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).eval()
-    vae = AutoencoderKLWan.from_pretrained(folder / "vae", torch_dtype=torch.float32).eval()
+    vae = AutoencoderKLWan.from_pretrained(folder / "vae", torch_dtype=torch.float32).eval().to(plan.device)
     sets = [
         cached_set(runs / "latents" / f"{name}-{rank}.pt", vae, camera, seed + rank, count)
         for name, camera, seed, count in (

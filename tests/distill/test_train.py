@@ -1,0 +1,34 @@
+"""The four training verbs in turn, with the smallest recipe: what comes out is a weights folder that the app opens."""
+
+from pathlib import Path
+
+import torch
+
+from distill import parallel
+from distill.config import AutoencoderRecipe, Recipe, StudentRecipe, TeacherRecipe, TextRecipe
+from distill.evaluate import evaluate
+from distill.train import VERBS, moved
+from wan_demo import models
+from wan_demo.presets import find
+
+SMALLEST = Recipe(
+    workers=1,
+    text=TextRecipe(batch=4, steps=1),
+    autoencoder=AutoencoderRecipe(batch=1, frame_steps=1, clip_steps=1),
+    teacher=TeacherRecipe(layouts=2, finishes=1, batch=1, high_steps=1, low_steps=1),
+    student=StudentRecipe(batch=1, high_steps=1, low_steps=1),
+)
+
+
+def test_the_verbs_make_a_family(tmp_path: Path) -> None:
+    for verb in VERBS.values():
+        parallel.launch(verb, SMALLEST.workers, SMALLEST, tmp_path)
+    few = moved(find("pocket", "distilled"), tmp_path / "pocket")
+    parts = models.load(few)  # verifies the checksums
+    assert parts.high.blocks[0].attn1.to_q.weight.dtype == torch.int8
+    assert all(s > 0 for s in parts.vae.config.latents_std)
+    models.load(moved(find("pocket", "full"), tmp_path / "pocket"))
+    result = evaluate(few, parts, clips=1, log=tmp_path / "log.jsonl")
+    assert result.clips == 1
+    assert 0 <= result.all_right <= 1
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
