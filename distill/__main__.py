@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
         return score(options)
     recipe = RECIPES[options.recipe]
     options.runs.mkdir(parents=True, exist_ok=True)
+    if options.start is not None and not (options.runs / "pocket").exists():
+        shutil.copytree(options.start, options.runs / "pocket")
     parallel.launch(VERBS[options.verb], recipe.workers, recipe, options.runs)
     return 0
 
@@ -32,6 +35,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     for name in VERBS:
         verb = verbs.add_parser(name, help=f"train the {name}" if name != "student" else "distil the few-step student")
         verb.add_argument("--runs", type=Path, default=Path("runs"), help="where state, logs and weights are kept")
+        verb.add_argument("--start", type=Path, help="a weights folder to train on from, such as the shipped one")
         verb.add_argument("--recipe", choices=list(RECIPES), default="cpu")
     judge = verbs.add_parser("evaluate", help="score generated clips with the pixel judge")
     judge.add_argument("--family", default="pocket")

@@ -59,10 +59,10 @@ def velocity_loss(
     return loss
 
 
-def train_high(recipe: TeacherRecipe, layouts: LatentSet, captions: Captions, runs: Path) -> WanTransformer3DModel:
-    """Train the high-noise expert on whole clips at layout size; returns the average weights."""
-    torch.manual_seed(recipe.seed)
-    model = build().to(recipe.device)
+def train_high(
+    recipe: TeacherRecipe, model: WanTransformer3DModel, layouts: LatentSet, captions: Captions, runs: Path
+) -> WanTransformer3DModel:
+    """Train `model` into the high-noise expert on whole clips at layout size; returns the average weights."""
 
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed, parallel.shard(step))
@@ -75,16 +75,14 @@ def train_high(recipe: TeacherRecipe, layouts: LatentSet, captions: Captions, ru
 
 def train_low(
     recipe: TeacherRecipe,
-    high: WanTransformer3DModel,
+    model: WanTransformer3DModel,
     layouts: LatentSet,
     finishes: LatentSet,
     drift: Tensor,
     captions: Captions,
     runs: Path,
 ) -> WanTransformer3DModel:
-    """Train the low-noise expert, from the high-noise expert's weights, on boxes of finishes and on whole layouts."""
-    model = build().to(recipe.device)
-    model.load_state_dict(high.state_dict())
+    """Train `model` into the low-noise expert on boxes of finishes and whole layouts; returns the average weights."""
 
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed + 1, parallel.shard(step))

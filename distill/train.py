@@ -1,10 +1,11 @@
 """The training verbs, each run in every process of `distill.parallel`; the first process writes the weights."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKLWan
+from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from distill import autoencoder, consistency, export, parallel, teacher, text_encoder
@@ -34,9 +35,12 @@ def train_autoencoder(recipe: Recipe, runs: Path) -> None:
 def train_teacher(recipe: Recipe, runs: Path) -> None:
     captions, layouts, finishes, small = materials(recipe, runs)
     plan = recipe.teacher
-    high = teacher.train_high(plan, layouts, captions, runs)
+    torch.manual_seed(plan.seed)
+    first = begun(runs, "transformer") or teacher.build()
+    high = teacher.train_high(plan, first.to(plan.device), layouts, captions, runs)
     drift = teacher.measure_drift(plan, high, small, finishes, captions)
-    low = teacher.train_low(plan, high, layouts, finishes, drift, captions, runs)
+    second = begun(runs, "transformer_2") or copy.deepcopy(high)
+    low = teacher.train_low(plan, second.requires_grad_(True), layouts, finishes, drift, captions, runs)
     if parallel.rank() == 0:
         export.experts(high, low, runs / "pocket")
 
@@ -56,6 +60,12 @@ def train_student(recipe: Recipe, runs: Path) -> None:
         students.append(consistency.train(plan, expert, edges, sampler, captions, steps, folder))
     if parallel.rank() == 0:
         export.students(students[0], students[1], runs / "pocket")
+
+
+def begun(runs: Path, name: str) -> WanTransformer3DModel | None:
+    """The expert to train on from, when `--start` or an earlier run left one."""
+    folder = runs / "pocket" / name
+    return models.load_expert(folder).train() if folder.exists() else None
 
 
 def materials(recipe: Recipe, runs: Path) -> tuple[Captions, LatentSet, LatentSet, LatentSet]:

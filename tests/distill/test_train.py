@@ -1,5 +1,6 @@
 """The four training verbs in turn, with the smallest recipe: what comes out is a weights folder that the app opens."""
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -7,7 +8,7 @@ import torch
 from distill import parallel
 from distill.config import AutoencoderRecipe, Recipe, StudentRecipe, TeacherRecipe, TextRecipe
 from distill.evaluate import evaluate
-from distill.train import VERBS, moved
+from distill.train import VERBS, begun, moved
 from wan_demo import models
 from wan_demo.presets import find
 
@@ -32,3 +33,14 @@ def test_the_verbs_make_a_family(tmp_path: Path) -> None:
     assert result.clips == 1
     assert 0 <= result.all_right <= 1
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_start_is_trained_on_from(tmp_path: Path) -> None:
+    shipped = find("pocket", "full").weights
+    assert begun(tmp_path, "transformer") is None
+    shutil.copytree(shipped / "transformer", tmp_path / "pocket" / "transformer")
+    model = begun(tmp_path, "transformer")
+    assert model is not None
+    assert all(p.requires_grad for p in model.parameters())
+    published = models.load_expert(shipped / "transformer")
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), published.parameters(), strict=True))
