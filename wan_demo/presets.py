@@ -110,6 +110,7 @@ PRESETS = (
         guided(40, 3.0, _BOUNDARY, _RATIO),
         guidance=4.0,
         knows=_KNOWS,
+        measured=Measured(0.000, 46),
     ),
     Preset(
         "pocket",
@@ -122,6 +123,7 @@ PRESETS = (
         Schedule((1.0, 0.9, 0.7), (0.82353, 0.5, 0.0), (1.0, 0.9, 0.7, 0.5, 0.0)),
         guidance=1.0,
         knows=_KNOWS,
+        measured=Measured(0.000, 132),
     ),
 )
 FAMILIES = tuple(dict.fromkeys(p.family for p in PRESETS))
