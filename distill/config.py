@@ -11,7 +11,7 @@ class AutoencoderRecipe:
     crop: int = 64  # pixels
     frames: int = 9
     frame_steps: int = 450
-    clip_steps: int = 620
+    clip_steps: int = 1260
     lr: float = 1e-3
     kl: float = 1e-4
     thing_weight: float = 5.0
