@@ -1,5 +1,5 @@
-"""Data-parallel training in a few processes: one a CPU core beats one process with as many threads (0.9 s against 1.4 s
-for 8 clips of the autoencoder), and a busy core then delays a step, not every operation in it."""
+"""Data-parallel training in a few processes of one thread each: a busy core then delays a step, not every operation in
+it. distill/LOG.md has the figures."""
 
 import os
 import socket

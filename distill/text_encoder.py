@@ -1,8 +1,7 @@
 """Trains the pocket family's tokenizer and UMT5 encoder.
 
 The encoder first learns to tell what a caption names: four linear heads read thing, colour, scene and motion from the
-mean of its outputs. The heads are thrown away. The experts then start from embeddings in which these are easy to find,
-which saves hours against training the encoder through the video loss.
+mean of its outputs. The heads are thrown away. The experts then start from embeddings in which these are easy to find.
 """
 
 from pathlib import Path

@@ -121,7 +121,7 @@ def _number(name: str, text: str, whole: bool = False) -> float:
         return int(text) if whole else float(text)
     except ValueError:
         kind = "whole number" if whole else "number"
-        raise RequestError(f"The {name} {text!r} is not a {kind}: give one, such as {2}.") from None
+        raise RequestError(f"The {name} {text!r} is not a {kind}: give one, such as 2.") from None
 
 
 def _watch(events: Iterator[Event]) -> Published:

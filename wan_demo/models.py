@@ -66,7 +66,7 @@ def load_expert(folder: Path) -> WanTransformer3DModel:
 
 
 def verify(folder: Path) -> None:
-    """Compare every file of a weights folder with its published SHA-256 (30 MB take 0.03 s).
+    """Compare every file of a weights folder with its published SHA-256.
 
     Raises:
         WeightsError: one is missing or differs.
