@@ -89,17 +89,24 @@ def reconstruction_loss(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, frames
     return loss
 
 
-def train(recipe: AutoencoderRecipe, runs: Path) -> AutoencoderKLWan:
-    """Train both phases, resuming whatever `runs` holds, and return the autoencoder with its latents' mean and std."""
+def train(recipe: AutoencoderRecipe, runs: Path, start: AutoencoderKLWan | None = None) -> AutoencoderKLWan:
+    """Train, resuming whatever `runs` holds, and return the autoencoder with its latents' mean and std.
+
+    Frames, then clips; or `start`, an autoencoder of clips, on clips alone.
+    """
     torch.manual_seed(recipe.seed)
-    vae = build().to(recipe.device)
-    for name, frames, steps in (("ae-frames", 1, recipe.frame_steps), ("ae-clips", recipe.frames, recipe.clip_steps)):
-        if frames > 1:
-            inflate(vae)
-        run = Run(runs / name, vae, MuonAdamW(vae, recipe.lr))
-        run.fit(steps, partial(reconstruction_loss, vae, recipe, frames))
+    vae = (start or build()).to(recipe.device)
+    if start is None:
+        _fit(vae, recipe, 1, recipe.frame_steps, runs / "ae-frames")
+        inflate(vae)
+    _fit(vae, recipe, recipe.frames, recipe.clip_steps, runs / "ae-clips")
     measure_latents(vae)
     return vae
+
+
+def _fit(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, frames: int, steps: int, folder: Path) -> None:
+    run = Run(folder, vae, MuonAdamW(vae, recipe.lr))
+    run.fit(steps, partial(reconstruction_loss, vae, recipe, frames))
 
 
 @torch.no_grad()

@@ -11,11 +11,11 @@ class AutoencoderRecipe:
     crop: int = 64  # pixels
     frames: int = 9
     frame_steps: int = 450
-    clip_steps: int = 1260
+    clip_steps: int = 1200
     lr: float = 1e-3
     kl: float = 1e-4
     thing_weight: float = 5.0
-    shrink_share: float = 0.2
+    shrink_share: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,13 @@ class TextRecipe:
 class TeacherRecipe:
     device: str = "cpu"
     seed: int = 3
-    layouts: int = 1800  # clips a process to encode at layout size
-    finishes: int = 200  # and at finish size
+    layouts: int = 4000  # clips a process to encode at layout size
+    finishes: int = 300  # and at finish size
     batch: int = 16  # a process
     lr: float = 2e-3
     ema: float = 0.998
-    boundary: float = 0.7
     high_steps: int = 1500
     low_steps: int = 520
-    restart: float = 0.8235  # sigma at which the chain's low-noise expert begins: presets.py
     low_layouts: float = 0.25  # share of its steps on whole clips at layout size, for direct mode
 
 

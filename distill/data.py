@@ -14,11 +14,18 @@ from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 from distill import parallel
 from distill.captions import paraphrase
 from distill.world import ALL, PERIOD_S, TRAIN, Camera, Shot, draw
+from wan_demo.presets import find
+from wan_demo.shapes import ClipShape
 from wan_demo.text import encode_prompts
 
-# How the pocket family sees a clip: the small slow layout and the finish. wan_demo/presets.py has the same shapes.
-LAYOUT = Camera(frames=17, fps=8.0, width=112, height=64)
-FINISH = Camera(frames=33, fps=16.0, width=224, height=128)
+
+def camera_of(shape: ClipShape) -> Camera:
+    """The camera that draws clips of a shape."""
+    return Camera(shape.frames, float(shape.fps), shape.width, shape.height)
+
+
+FULL, FEW = find("pocket", "full"), find("pocket", "distilled")
+LAYOUT, FINISH = camera_of(FULL.layout), camera_of(FULL.finish)
 
 
 @dataclass(frozen=True)

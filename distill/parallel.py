@@ -3,13 +3,13 @@ it. distill/LOG.md has the figures."""
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
 
@@ -36,6 +36,17 @@ def average_gradients(model: nn.Module) -> None:
     flat /= world()
     for gradient, piece in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(piece.view_as(gradient))
+
+
+def divide(job: Callable[[Tensor], Tensor], values: Sequence[Tensor]) -> list[Tensor]:
+    """`job` of each value; it keeps shapes. Each is done by one of the processes, and all get all."""
+    if world() == 1:
+        return [job(value) for value in values]
+    flat = torch.cat(
+        [(job(v) if i % world() == rank() else torch.zeros_like(v)).flatten() for i, v in enumerate(values)]
+    )
+    dist.all_reduce(flat)
+    return [piece.view_as(value) for value, piece in zip(values, flat.split([v.numel() for v in values]), strict=True)]
 
 
 def launch(job: Callable[..., None], workers: int, *arguments: Any) -> None:

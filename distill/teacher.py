@@ -6,8 +6,8 @@ sees boxes of as many tokens cut from clips at finish size, and some whole clips
 
 import math
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,15 +17,17 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import TeacherRecipe
-from distill.data import FINISH, LAYOUT, Boxes, Captions, LatentSet, cut, generator
+from distill.data import FULL, Boxes, Captions, LatentSet, cut, generator
 from distill.muon import MuonAdamW
 from wan_demo import flow
+from wan_demo.presets import Preset
 from wan_demo.upsample import upsample
 from wan_demo.values import Latents
 
 # Boxes of latents (t, h, w): near cubes of at most 144 tokens, others long in each axis in turn, and whole clips.
 BOXES = ((9, 8, 8), (5, 8, 14), (3, 8, 24), (1, 16, 28), (2, 10, 28), (9, 4, 16), (9, 16, 4), (5, 14, 8), (9, 16, 28))
 BOX_TOKENS = 144
+MARGIN = 0.03  # of sigma, that each expert learns beyond the boundary
 ADAM_NAMES = ("patch_embedding", "proj_out", "condition_embedder", "scale_shift_table")
 
 
@@ -67,7 +69,7 @@ def train_high(
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed, parallel.shard(step))
         rows = rng.integers(len(layouts), size=recipe.batch)
-        sigma = _tensor(1 - (1 - recipe.boundary + 0.03) * rng.random(recipe.batch))
+        sigma = _tensor(1 - (1 - FULL.boundary + MARGIN) * rng.random(recipe.batch))
         return _loss_on(model, layouts.x[rows].float(), layouts.near[rows], sigma, captions, layouts.which[rows], rng)
 
     return _fit(model, loss, recipe, recipe.high_steps, runs / "high")
@@ -88,11 +90,11 @@ def train_low(
         rng = generator(recipe.seed + 1, parallel.shard(step))
         if rng.random() < recipe.low_layouts:
             rows = rng.integers(len(layouts), size=recipe.batch)
-            sigma = _tensor((recipe.boundary + 0.03) * rng.random(len(rows)))
+            sigma = _tensor((FULL.boundary + MARGIN) * rng.random(len(rows)))
             x0, near, which = layouts.x[rows].float(), layouts.near[rows], layouts.which[rows]
             return _loss_on(model, x0, near, sigma, captions, which, rng)
         boxes = sample_boxes(finishes, drift, recipe.batch, rng)
-        sigma = recipe.restart * flow.shift(_tensor(rng.random(len(boxes.x0))), 1.5)
+        sigma = FULL.schedule.low[0] * flow.shift(_tensor(rng.random(len(boxes.x0))), 1.5)
         return _loss_on(model, boxes.x0, boxes.near, sigma, captions, boxes.which, rng, boxes.drift)
 
     return _fit(model, loss, recipe, recipe.low_steps, runs / "low")
@@ -107,26 +109,34 @@ def sample_boxes(finishes: LatentSet, drift: Tensor, batch: int, rng: np.random.
 
 @torch.no_grad()
 def measure_drift(
-    recipe: TeacherRecipe, high: WanTransformer3DModel, small: LatentSet, finishes: LatentSet, captions: Captions
+    recipe: TeacherRecipe,
+    preset: Preset,
+    high: WanTransformer3DModel,
+    small: LatentSet,
+    finishes: LatentSet,
+    captions: Captions,
 ) -> Tensor:
     """How far from a noised clip the chain's low-noise expert begins, (N, C, T, H, W), in units of its noise.
 
-    The chain noises u, the upsampled clean estimate of a layout, where the flow would noise x0. On the straight path
-    from there to x0, x_sigma = (1 - sigma) x0 + sigma (eps + drift) with drift = (1 - s) / s (u - x0), s the level it
-    starts at. Trained with this in place of eps, the expert mends what upsampling broke. small: the layouts of the
-    same shots as `finishes`.
+    The chain noises u, the upsampled clean estimate of the last step of `high`, where the flow would noise x0. On the
+    straight path from there to x0, x_sigma = (1 - sigma) x0 + sigma (eps + drift) with drift = (1 - s) / s (u - x0), s
+    the level it starts at. Trained with this in place of eps, the expert mends what upsampling broke.
+    small: the layouts of the same shots as `finishes`.
     """
-    start, drifts = recipe.restart, []
-    size = (finishes.x.shape[2], finishes.x.shape[3], finishes.x.shape[4])
+    last, start = preset.schedule.high[-2], preset.schedule.low[0]
+    size, drifts = cast(tuple[int, int, int], tuple(finishes.x.shape[2:])), []
     for first in range(0, len(small), recipe.batch):
         rng = generator(recipe.seed + 2, first)
         x0 = small.x[first : first + recipe.batch].float()
-        embeds = captions.embed(small.which[first : first + recipe.batch].tolist(), rng)
-        noise = _tensor(rng.standard_normal(x0.shape, np.float32))
-        x, embeds = (v.to(high.device) for v in (flow.add_noise(x0, noise, recipe.boundary), embeds))
-        v = high(x, torch.full((len(x),), flow.TIMESTEPS * recipe.boundary, device=x.device), embeds).sample
-        estimate = Latents(flow.clean(x, v, recipe.boundary).cpu(), 0.0, Fraction(LAYOUT.fps))
-        large = upsample(estimate, size, Fraction(FINISH.fps)).x
+        prompts = captions.embed(small.which[first : first + recipe.batch].tolist(), rng)
+        x = flow.add_noise(x0, _tensor(rng.standard_normal(x0.shape, np.float32)), last).to(high.device)
+        timestep = torch.full((len(x),), flow.TIMESTEPS * last, device=x.device)
+        v = high(x, timestep, prompts.to(x.device)).sample
+        if preset.guidance != 1.0:
+            unprompted = high(x, timestep, captions.empty(len(x)).to(x.device)).sample
+            v = flow.guide(v, unprompted, preset.guidance)
+        estimate = Latents(flow.clean(x, v, last).cpu(), 0.0, preset.layout.fps)
+        large = upsample(estimate, size, preset.finish.fps).x
         drifts.append(((1 - start) / start * (large - finishes.x[first : first + recipe.batch].float())).half())
     return torch.cat(drifts)
 

@@ -1,6 +1,7 @@
 """The training verbs, each run in every process of `distill.parallel`; the first process writes the weights."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from distill import autoencoder, consistency, export, parallel, teacher, text_encoder
 from distill.config import Recipe
-from distill.data import FINISH, LAYOUT, Captions, LatentSet, cached_set
+from distill.data import FEW, FINISH, FULL, LAYOUT, Captions, LatentSet, cached_set
 from wan_demo import models
-from wan_demo.presets import Preset, find
+from wan_demo.presets import Preset
 
 
 def moved(preset: Preset, weights: Path) -> Preset:
@@ -27,7 +28,9 @@ def train_text(recipe: Recipe, runs: Path) -> None:
 
 
 def train_autoencoder(recipe: Recipe, runs: Path) -> None:
-    vae = autoencoder.train(recipe.autoencoder, runs)
+    folder = runs / "pocket" / "vae"
+    start = AutoencoderKLWan.from_pretrained(folder, torch_dtype=torch.float32).train() if folder.exists() else None
+    vae = autoencoder.train(recipe.autoencoder, runs, start)
     if parallel.rank() == 0:
         export.autoencoder(vae, runs / "pocket")
 
@@ -38,7 +41,7 @@ def train_teacher(recipe: Recipe, runs: Path) -> None:
     torch.manual_seed(plan.seed)
     first = begun(runs, "transformer") or teacher.build()
     high = teacher.train_high(plan, first.to(plan.device), layouts, captions, runs)
-    drift = teacher.measure_drift(plan, high, small, finishes, captions)
+    drift = teacher.measure_drift(plan, FULL, high, small, finishes, captions)
     second = begun(runs, "transformer_2") or copy.deepcopy(high)
     low = teacher.train_low(plan, second.requires_grad_(True), layouts, finishes, drift, captions, runs)
     if parallel.rank() == 0:
@@ -47,19 +50,18 @@ def train_teacher(recipe: Recipe, runs: Path) -> None:
 
 def train_student(recipe: Recipe, runs: Path) -> None:
     captions, layouts, finishes, small = materials(recipe, runs)
-    full, few = moved(find("pocket", "full"), runs / "pocket"), find("pocket", "distilled").schedule
-    plan, students = recipe.student, []
-    high = models.load_expert(full.experts / "transformer").to(plan.device)
-    drift = teacher.measure_drift(recipe.teacher, high, small, finishes, captions)
-    for name, edges, steps, sampler in (
-        ("transformer", few.high, plan.high_steps, consistency.layout_sampler(layouts, plan.batch)),
-        ("transformer_2", few.low, plan.low_steps, consistency.box_sampler(finishes, drift, plan.batch)),
-    ):
+    full, plan, edges = moved(FULL, runs / "pocket"), recipe.student, FEW.schedule
+
+    def distil(name: str, edges: Sequence[float], steps: int, sampler: consistency.Sampler) -> WanTransformer3DModel:
         expert = models.load_expert(full.experts / name).to(plan.device)
-        folder = runs / f"student-{name}"
-        students.append(consistency.train(plan, expert, edges, sampler, captions, steps, folder))
+        return consistency.train(plan, expert, edges, sampler, captions, steps, runs / f"student-{name}")
+
+    high = distil("transformer", edges.high, plan.high_steps, consistency.layout_sampler(layouts, plan.batch))
+    # The second student starts from what the first one, frozen, leaves it.
+    drift = teacher.measure_drift(recipe.teacher, FEW, high, small, finishes, captions)
+    low = distil("transformer_2", edges.low, plan.low_steps, consistency.box_sampler(finishes, drift, plan.batch))
     if parallel.rank() == 0:
-        export.students(students[0], students[1], runs / "pocket")
+        export.students(high, low, runs / "pocket")
 
 
 def begun(runs: Path, name: str) -> WanTransformer3DModel | None:
