@@ -1,3 +1,4 @@
+import copy
 import json
 from dataclasses import replace
 from fractions import Fraction
@@ -15,6 +16,7 @@ from wan_demo.models import Models
 from wan_demo.pipeline import Clock, draw, generate, result_of
 from wan_demo.presets import Preset
 from wan_demo.request import Request, RequestError
+from wan_demo.safety.frames import UnsafeClipError
 from wan_demo.values import Latents
 
 PROMPT = "a red ball moves right over green grass"
@@ -49,6 +51,16 @@ def test_direct_mode_equals_wan_pipeline(tiny_full: Preset, tiny_models: Models,
     frames = pipe(**arguments, generator=torch.Generator().manual_seed(7), output_type="np").frames[0]
     made = decode(ours, tiny_models.vae).frames
     assert np.abs(made.astype(int) - np.round(frames * 255).astype(int)).max() <= 1
+
+
+def test_a_clip_that_fails_its_check_is_not_published(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
+    vae = copy.deepcopy(tiny_models.vae)
+    for parameter in vae.decoder.conv_out.parameters():
+        parameter.data.zero_()  # every picture is the same grey
+    events = generate(Request(PROMPT, "full"), tiny_full, replace(tiny_models, vae=vae), tmp_path / "clip.mp4")
+    with pytest.raises(UnsafeClipError, match="does not move"):
+        list(events)
+    assert list(tmp_path.glob("*.mp4")) == []
 
 
 def test_chain_publishes_what_was_asked(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from wan_demo.events import STAGES, Event, Notice, Published
 from wan_demo.presets import FAMILIES, find
 from wan_demo.request import MODES, TIERS, Request, RequestError, parse_size
+from wan_demo.safety.frames import UnsafeClipError
 
 REFUSED, FAILED = 2, 1
 
@@ -82,7 +83,7 @@ def generate(options: argparse.Namespace) -> int:
         published = _watch(events)
     except RequestError:
         raise
-    except models.WeightsError as error:
+    except (models.WeightsError, UnsafeClipError) as error:
         print(error, file=sys.stderr)
         return FAILED
     except Exception as error:  # noqa: BLE001 - the boundary of the program

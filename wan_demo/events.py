@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 # layout and detail are the denoising: the high-noise and the low-noise expert
-STAGES = ("encode", "layout", "upsample", "detail", "decode", "frame rate", "resize", "label", "write")
+STAGES = ("encode", "layout", "upsample", "detail", "decode", "frame rate", "resize", "check", "label", "write")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from wan_demo.models import Models
 from wan_demo.presets import Preset
 from wan_demo.provenance.label import add_label
 from wan_demo.request import Request
+from wan_demo.safety.frames import check_frames
 from wan_demo.shapes import ClipShape, frame_count
 from wan_demo.text import check_prompt, encode_prompts, unknown_words
 from wan_demo.upsample import upsample
@@ -65,6 +66,7 @@ def generate(
     Raises:
         RequestError: the model cannot read the prompt, or the clip is longer than it can make.
         FloatingPointError: a model gave no finite numbers.
+        UnsafeClipError: the clip flashes, is black or stands still.
         OSError, RuntimeError: the file could not be written, or does not read back as what was written.
     """
     preset.check(request)
@@ -84,6 +86,9 @@ def generate(
     with clock.stage("resize"):
         yield clock.progress()
         clip = fit(clip, request.width, request.height)
+    with clock.stage("check"):
+        yield clock.progress()
+        check_frames(clip)
     with clock.stage("label"):
         yield clock.progress()
         clip = add_label(clip)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wan_demo.events import STAGES, Event, Notice, Progress, Published
 from wan_demo.presets import PRESETS, Preset, find
 from wan_demo.request import Request, RequestError
+from wan_demo.safety.frames import UnsafeClipError
 from wan_demo.store import Timings
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _serve(pipe: Connection, family: str, device: str) -> None:
             pipe.send(("done", _make(pipe, request, output, find(family, request.tier), loaded[request.tier])))
         except RequestError as error:
             pipe.send(("refused", str(error)))
-        except models.WeightsError as error:
+        except (models.WeightsError, UnsafeClipError) as error:
             pipe.send(("failed", str(error)))
         except Exception as error:  # noqa: BLE001 - the boundary of the process: every failure becomes a sentence
             traceback.print_exc()

@@ -19,6 +19,7 @@ WORDS = {
     "decode": "turn into frames",
     "frame rate": "smooth motion",
     "resize": "resize",
+    "check": "safety check",
     "label": "add label",
     "write": "write file",
 }

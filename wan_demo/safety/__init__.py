@@ -1,0 +1,1 @@
+"""What must not be asked for and what must not be shown."""
