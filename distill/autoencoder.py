@@ -112,5 +112,7 @@ def _fit(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, frames: int, steps: i
 @torch.no_grad()
 def measure_latents(vae: AutoencoderKLWan, clips: int = 96) -> None:
     """Write the latents' mean and standard deviation a channel into the autoencoder's configuration."""
+    # an autoencoder that is trained on has those of its start, which `encode_set` would take off
+    vae.register_to_config(latents_mean=[0.0] * vae.config.z_dim, latents_std=[1.0] * vae.config.z_dim)
     latents = encode_set(vae, LAYOUT, seed=77, count=clips).x.float().transpose(0, 1).flatten(1)
     vae.register_to_config(latents_mean=latents.mean(1).tolist(), latents_std=latents.std(1).tolist())

@@ -8,6 +8,7 @@ import pytest
 from tests.tiny import BOUNDARY, GUIDANCE, SHIFT, STEPS, save_tiny
 from wan_demo import models
 from wan_demo.presets import Preset, Schedule, guided
+from wan_demo.provenance.identity import Identity, load_identity
 from wan_demo.shapes import ClipShape
 
 
@@ -37,6 +38,11 @@ def tiny_distilled(tiny_folder: Path) -> Preset:
 @pytest.fixture(scope="session")
 def tiny_models(tiny_full: Preset) -> models.Models:
     return models.load(tiny_full)
+
+
+@pytest.fixture(scope="session")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
+    return load_identity(tmp_path_factory.mktemp("identity") / "keys")
 
 
 @pytest.fixture(autouse=True)

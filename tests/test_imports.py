@@ -15,7 +15,7 @@ STAGES = {"text", "diffuse", "upsample", "decode", "finish", "provenance", "mp4"
 LAYER_OF = {
     **dict.fromkeys(VALUES, "values"),
     **dict.fromkeys(STAGES, "stages"),
-    **{name: name for name in ("quantize", "models", "pipeline", "store", "worker", "ui")},
+    **{name: name for name in ("quantize", "models", "pipeline", "store", "check", "worker", "ui")},
     "__main__": "main",
 }
 
@@ -26,10 +26,11 @@ MAY_IMPORT = {
     "models": {"values", "quantize"},
     "pipeline": {"values", "stages", "quantize", "models"},
     "store": {"values"},
+    "check": {"values", "stages", "store"},
     "worker": {"values", "stages", "models", "pipeline", "store"},
-    "ui": {"values", "stages", "store", "worker", "ui"},  # the models live in the worker's process
+    "ui": {"values", "stages", "store", "check", "worker", "ui"},  # the models live in the worker's process
     "app": {"values", "store", "worker", "ui"},
-    "main": {"values", "stages", "quantize", "models", "pipeline", "store", "worker"},
+    "main": {"values", "stages", "quantize", "models", "pipeline", "store", "check", "worker"},
     "distill": {"values", "stages", "quantize", "models", "pipeline", "distill"},
 }
 

@@ -15,6 +15,7 @@ from wan_demo.events import STAGES, Notice, Progress, Published
 from wan_demo.models import Models
 from wan_demo.pipeline import Clock, draw, generate, result_of
 from wan_demo.presets import Preset
+from wan_demo.provenance.identity import Identity
 from wan_demo.request import Request, RequestError
 from wan_demo.safety.frames import UnsafeClipError
 from wan_demo.values import Latents
@@ -53,20 +54,26 @@ def test_direct_mode_equals_wan_pipeline(tiny_full: Preset, tiny_models: Models,
     assert np.abs(made.astype(int) - np.round(frames * 255).astype(int)).max() <= 1
 
 
-def test_a_clip_that_fails_its_check_is_not_published(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
+def test_a_clip_that_fails_its_check_is_not_published(
+    tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
+) -> None:
     vae = copy.deepcopy(tiny_models.vae)
     for parameter in vae.decoder.conv_out.parameters():
         parameter.data.zero_()  # every picture is the same grey
-    events = generate(Request(PROMPT, "full"), tiny_full, replace(tiny_models, vae=vae), tmp_path / "clip.mp4")
+    events = generate(
+        Request(PROMPT, "full"), tiny_full, replace(tiny_models, vae=vae), identity, tmp_path / "clip.mp4"
+    )
     with pytest.raises(UnsafeClipError, match="does not move"):
         list(events)
     assert list(tmp_path.glob("*.mp4")) == []
 
 
-def test_chain_publishes_what_was_asked(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
+def test_chain_publishes_what_was_asked(
+    tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
+) -> None:
     output = tmp_path / "clip.mp4"
     request = Request(PROMPT, "full", seed=3, width=640, height=360, duration_s=1.0)
-    events = list(generate(request, tiny_full, tiny_models, output))
+    events = list(generate(request, tiny_full, tiny_models, identity, output))
     published = events[-1]
     assert isinstance(published, Published)
     made = mp4.probe(output)
@@ -83,14 +90,16 @@ def test_chain_publishes_what_was_asked(tiny_full: Preset, tiny_models: Models, 
     assert layout == list(range(len(tiny_full.schedule.high)))
 
 
-def test_same_seed_same_bytes_other_seed_other_frames(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
+def test_same_seed_same_frames_other_seed_other_frames(
+    tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
+) -> None:
     names = {"a": 1, "b": 1, "c": 2}
     for name, seed in names.items():
         request = Request(PROMPT, "full", seed=seed, width=320, height=180, duration_s=0.5)
-        list(generate(request, tiny_full, tiny_models, tmp_path / f"{name}.mp4"))
-    data = {name: (tmp_path / f"{name}.mp4").read_bytes() for name in names}
-    assert data["a"] == data["b"]
-    assert not np.array_equal(mp4.read(tmp_path / "a.mp4").frames, mp4.read(tmp_path / "c.mp4").frames)
+        list(generate(request, tiny_full, tiny_models, identity, tmp_path / f"{name}.mp4"))
+    frames = {name: mp4.read(tmp_path / f"{name}.mp4").frames for name in names}
+    assert np.array_equal(frames["a"], frames["b"])
+    assert not np.array_equal(frames["a"], frames["c"])
 
 
 def test_golden_numbers(tiny_full: Preset, tiny_models: Models) -> None:
@@ -100,8 +109,10 @@ def test_golden_numbers(tiny_full: Preset, tiny_models: Models) -> None:
     torch.testing.assert_close(x.flatten()[:: x.numel() // 8][:8], torch.tensor(expected["values"]), atol=1e-3, rtol=0)
 
 
-def test_closing_the_chain_leaves_nothing(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
-    events = generate(Request(PROMPT, "full"), tiny_full, tiny_models, tmp_path / "clip.mp4")
+def test_closing_the_chain_leaves_nothing(
+    tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
+) -> None:
+    events = generate(Request(PROMPT, "full"), tiny_full, tiny_models, identity, tmp_path / "clip.mp4")
     for event in events:
         if isinstance(event, Progress) and event.stage == "detail":
             break
@@ -110,22 +121,30 @@ def test_closing_the_chain_leaves_nothing(tiny_full: Preset, tiny_models: Models
 
 
 def test_a_failure_leaves_nothing(
-    tiny_full: Preset, tiny_models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mp4, "probe", lambda path: (_ for _ in ()).throw(OSError("disk")))
     with pytest.raises(OSError, match="disk"):
-        list(generate(Request(PROMPT, "full", width=320, height=180), tiny_full, tiny_models, tmp_path / "clip.mp4"))
+        list(
+            generate(
+                Request(PROMPT, "full", width=320, height=180), tiny_full, tiny_models, identity, tmp_path / "clip.mp4"
+            )
+        )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unknown_words_are_told_first(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
-    event = next(iter(generate(Request("a red dragon", "full"), tiny_full, tiny_models, tmp_path / "clip.mp4")))
+def test_unknown_words_are_told_first(
+    tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
+) -> None:
+    event = next(
+        iter(generate(Request("a red dragon", "full"), tiny_full, tiny_models, identity, tmp_path / "clip.mp4"))
+    )
     assert event == Notice("This model does not know: dragon. Balls.")
 
 
-def test_too_long_a_clip_is_refused(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
+def test_too_long_a_clip_is_refused(tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="2 s at most"):
-        next(iter(generate(Request(PROMPT, duration_s=2.5), tiny_full, tiny_models, tmp_path / "clip.mp4")))
+        next(iter(generate(Request(PROMPT, duration_s=2.5), tiny_full, tiny_models, identity, tmp_path / "clip.mp4")))
 
 
 def test_numbers_that_are_not_finite_fail(tiny_full: Preset, tiny_models: Models) -> None:

@@ -1,4 +1,4 @@
-"""The command line: python -m wan_demo generate PROMPT ..."""
+"""The command line: python -m wan_demo generate PROMPT ... and python -m wan_demo check FILE."""
 
 import argparse
 import json
@@ -7,30 +7,32 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
 
 from wan_demo.events import STAGES, Event, Notice, Published
 from wan_demo.presets import FAMILIES, find
+from wan_demo.provenance.identity import IdentityError, load_identity
 from wan_demo.request import MODES, TIERS, Request, RequestError, parse_size
 from wan_demo.safety.frames import UnsafeClipError
 
-REFUSED, FAILED = 2, 1
+FAILED, REFUSED, ALTERED, NO_TRACE = 1, 2, 3, 4
 
 
 class Parser(argparse.ArgumentParser):
     """Refuses in one sentence, without the usage."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise RequestError(f"The command is not understood: {message}; see python -m wan_demo generate --help.")
+        raise RequestError(f"The command is not understood: {message}; see python -m wan_demo --help.")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 2 refused, 1 failed."""
+    """Run one command; returns the exit code: 0 done, 1 failed, 2 refused; of `check` 3 and 4, see `check_file`."""
     try:
         options = parse(arguments)
-        return generate(options)
+        return generate(options) if options.command == "generate" else check_file(options)
     except RequestError as error:
         print(error, file=sys.stderr)
         return REFUSED
@@ -53,6 +55,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     make.add_argument("--output", type=Path, help="the MP4 file to write")
     make.add_argument("--device", default="cpu", help="cpu or cuda")
     make.add_argument("--json", action="store_true", help="print a report of the clip on stdout")
+    look = commands.add_parser("check", help="tell whether a video is ours, and as it was published")
+    look.add_argument("file", type=Path)
+    look.add_argument("--json", action="store_true", help="print what was found on stdout as JSON")
     return parser.parse_args(arguments)
 
 
@@ -74,16 +79,17 @@ def generate(options: argparse.Namespace) -> int:
     check_output(output)
 
     from wan_demo import models, pipeline  # heavy: not before the request has been found good
-    from wan_demo.store import Timings
+    from wan_demo.store import KEYS, Records, Timings, home
 
     timings, key = Timings(), (preset.family, preset.tier, request.mode, options.device)
     try:
+        identity = load_identity(home() / KEYS)
         parts = models.load(preset, options.device)
-        events = pipeline.generate(request, preset, parts, output, timings.expected(key))
+        events = pipeline.generate(request, preset, parts, identity, output, timings.expected(key))
         published = _watch(events)
     except RequestError:
         raise
-    except (models.WeightsError, UnsafeClipError) as error:
+    except (models.WeightsError, UnsafeClipError, IdentityError) as error:
         print(error, file=sys.stderr)
         return FAILED
     except Exception as error:  # noqa: BLE001 - the boundary of the program
@@ -91,8 +97,27 @@ def generate(options: argparse.Namespace) -> int:
         print(f"The clip could not be made ({error}): try again, and if it stays, report it.", file=sys.stderr)
         return FAILED
     timings.record(key, published.report["seconds"])
+    Records().record(published.report["id"], published.path, published.report)
     print(json.dumps(published.report) if options.json else published.path)
     return 0
+
+
+def check_file(options: argparse.Namespace) -> int:
+    """The `check` command: 0 for a file of ours that is intact, 3 for an altered one, 4 for no trace of us."""
+    from wan_demo import check
+    from wan_demo.store import KEYS, Records, home
+
+    if not options.file.is_file():
+        raise RequestError(f"There is no file {options.file}: name a video.")
+    try:
+        finding = check.check(options.file, load_identity(home() / KEYS), Records())
+    except ValueError as error:
+        raise RequestError(str(error)) from None
+    except IdentityError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    print(json.dumps(asdict(finding)) if options.json else finding.sentence)
+    return {check.INTACT: 0, check.ALTERED: ALTERED, check.NO_TRACE: NO_TRACE}[finding.verdict]
 
 
 def check_output(path: Path) -> None:

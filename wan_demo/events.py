@@ -5,7 +5,20 @@ from pathlib import Path
 from typing import Any
 
 # layout and detail are the denoising: the high-noise and the low-noise expert
-STAGES = ("encode", "layout", "upsample", "detail", "decode", "frame rate", "resize", "check", "label", "write")
+STAGES = (
+    "encode",
+    "layout",
+    "upsample",
+    "detail",
+    "decode",
+    "frame rate",
+    "resize",
+    "check",
+    "label",
+    "write",
+    "sign",
+    "read back",
+)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ RGB pipe to ffmpeg writes untagged BT.601, which players show up to 40 of 255 of
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -50,16 +50,16 @@ class Probe:
     matrix: int
 
 
-def write(clip: Clip, path: Path) -> None:
+def write(clip: Clip, path: Path, tags: Mapping[str, str] | None = None) -> None:
     """Write the clip as an MP4 at path, whole or not at all. Raises as write_frames does."""
-    write_frames(clip.frames, clip.fps, path)
+    write_frames(clip.frames, clip.fps, path, tags)
 
 
-def write_frames(frames: Iterable[Frame], fps: Fraction, path: Path) -> None:
+def write_frames(frames: Iterable[Frame], fps: Fraction, path: Path, tags: Mapping[str, str] | None = None) -> None:
     """Write frames, each (H, W, 3) uint8 RGB and all of one size, as an MP4 at path, while they are being made.
 
     A file already at path stays as it is until the new one is complete and has been read back. The same frames give
-    the same bytes. fps is frames per second.
+    the same bytes. fps is frames per second; tags: metadata, any keys.
 
     Raises ValueError when there is no frame, when a frame has another size than the first, or when a side is odd;
     RuntimeError when the file read back is not what was asked for; OSError when the folder cannot be written.
@@ -71,8 +71,8 @@ def write_frames(frames: Iterable[Frame], fps: Fraction, path: Path) -> None:
     height, width = first.shape[:2]
     if width % 2 or height % 2:
         raise ValueError(f"An MP4 (yuv420p) needs an even width and height, not {width}x{height}.")
-    with _replaced_when_done(path) as temporary:
-        count = _encode(chain([first], source), (width, height), fps, temporary)
+    with replaced_when_done(path) as temporary:
+        count = _encode(chain([first], source), (width, height), fps, temporary, tags or {})
         asked = Probe(width, height, fps, count, "yuv420p", BT709, BT709, BT709)
         found = probe(temporary)
         if found != asked:
@@ -95,6 +95,12 @@ def probe(path: Path) -> Probe:
         )
 
 
+def read_tags(path: Path) -> dict[str, str]:
+    """The MP4's metadata. Raises ValueError when it cannot be read as a video."""
+    with _opened(path) as (container, _):
+        return dict(container.metadata)
+
+
 def read(path: Path) -> Clip:
     """Decode an MP4, taken as limited-range BT.709 whatever its tags say, into a clip held in memory whole.
 
@@ -108,7 +114,7 @@ def read(path: Path) -> Clip:
 
 
 @contextmanager
-def _replaced_when_done(path: Path) -> Iterator[Path]:
+def replaced_when_done(path: Path) -> Iterator[Path]:
     """Lend a temporary path beside path; move it to path on success, and leave nothing behind on any failure."""
     target = path.absolute()  # ffmpeg takes a relative name with a colon in it for a web address
     temporary = target.with_name(f".{uuid.uuid4().hex}.part")  # same folder, so that os.replace is one step
@@ -119,10 +125,13 @@ def _replaced_when_done(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _encode(frames: Iterable[Frame], size: tuple[int, int], fps: Fraction, path: Path) -> int:
+def _encode(frames: Iterable[Frame], size: tuple[int, int], fps: Fraction, path: Path, tags: Mapping[str, str]) -> int:
     """Encode frames of size = (width, height) into an MP4 at path; returns how many there were."""
     count = 0
-    with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
+    # without use_metadata_tags only the few keys are kept that iTunes knows
+    options = {"movflags": "+faststart+use_metadata_tags" if tags else "+faststart"}
+    with av.open(path, "w", format="mp4", options=options) as container:
+        container.metadata.update(tags)
         stream = _add_stream(container, size, fps)
         for frame in frames:
             if frame.shape != (size[1], size[0], 3) or frame.dtype != np.uint8:

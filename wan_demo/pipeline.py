@@ -2,6 +2,7 @@
 
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any, TypeVar, cast
 import torch
 
 from wan_demo import mp4
+from wan_demo.clip import Clip
 from wan_demo.decode import decode
 from wan_demo.diffuse import denoise, noise
 from wan_demo.events import Event, Notice, Progress, Published
@@ -21,7 +23,10 @@ from wan_demo.finish.resize import fit
 from wan_demo.flow import add_noise
 from wan_demo.models import Models
 from wan_demo.presets import Preset
+from wan_demo.provenance.identity import Identity
 from wan_demo.provenance.label import add_label
+from wan_demo.provenance.metadata import add_xmp, has_xmp, mark_in, tags
+from wan_demo.provenance.signature import Signature, read_signature, sign
 from wan_demo.request import Request
 from wan_demo.safety.frames import check_frames
 from wan_demo.shapes import ClipShape, frame_count
@@ -57,11 +62,16 @@ class Clock:
 
 
 def generate(
-    request: Request, preset: Preset, models: Models, output: Path, expected: Mapping[str, float] | None = None
+    request: Request,
+    preset: Preset,
+    models: Models,
+    identity: Identity,
+    output: Path,
+    expected: Mapping[str, float] | None = None,
 ) -> Generator[Event, None, None]:
     """Make the clip: yields Progress (and any Notice) as it goes and Published at the end. Close it to cancel.
 
-    expected: seconds a stage took before, for the time left.
+    identity: whose clip it will be; expected: seconds a stage took before, for the time left.
 
     Raises:
         RequestError: the model cannot read the prompt, or the clip is longer than it can make.
@@ -92,12 +102,10 @@ def generate(
     with clock.stage("label"):
         yield clock.progress()
         clip = add_label(clip)
-    with clock.stage("write"):
-        yield clock.progress()
-        mp4.write(clip, output)
-        made = mp4.probe(output)
+    mark = identity.mark(facts(request, preset))
+    made = yield from _publish(clip, mark, identity, output, clock)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
-    yield Published(output, report(request, preset, output, made, seconds))
+    yield Published(output, {"id": mark, **report(request, preset, output, made, seconds)})
 
 
 def result_of(events: Generator[Progress, None, Result]) -> Result:
@@ -156,6 +164,33 @@ def _denoise(
     return latents, clean
 
 
+def _publish(
+    clip: Clip, mark: str, identity: Identity, output: Path, clock: Clock
+) -> Generator[Progress, None, mp4.Probe]:
+    """Write, sign and read back the file; only what reads back whole is moved to `output`."""
+    with mp4.replaced_when_done(output) as signed, tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "draft.mp4"
+        with clock.stage("write"):
+            yield clock.progress()
+            mp4.write(clip, draft, tags(mark))
+            add_xmp(draft)
+        with clock.stage("sign"):
+            yield clock.progress()
+            sign(draft, signed, identity, mark)
+        with clock.stage("read back"):
+            yield clock.progress()
+            made = mp4.probe(signed)
+            whole = read_signature(signed, identity) == Signature("intact", mark) and has_xmp(signed)
+            if not (whole and mark_in(mp4.read_tags(signed)) == mark and made.frames == len(clip.frames)):
+                raise RuntimeError("the file does not read back as it was signed")
+    return made
+
+
+def facts(request: Request, preset: Preset) -> dict[str, Any]:
+    """What a clip follows from, and so what its name is made of."""
+    return {**asdict(request), "family": preset.family, "settings": _settings(request, preset)}
+
+
 def report(
     request: Request, preset: Preset, output: Path, made: mp4.Probe, seconds: Mapping[str, float]
 ) -> dict[str, Any]:
@@ -175,14 +210,18 @@ def report(
         "duration_s": float(made.frames / made.fps),
         "seconds": {k: round(v, 3) for k, v in seconds.items()},
         "peak_memory_gib": round(peak, 3),
-        "settings": {
-            "mode": request.mode,
-            "layout": _shape(preset.layout),
-            **({"finish": _shape(preset.finish)} if request.mode == "chain" else {}),
-            "boundary": preset.boundary,
-            "guidance": preset.guidance,
-            "sigmas": _sigmas(request, preset),
-        },
+        "settings": _settings(request, preset),
+    }
+
+
+def _settings(request: Request, preset: Preset) -> dict[str, Any]:
+    return {
+        "mode": request.mode,
+        "layout": _shape(preset.layout),
+        **({"finish": _shape(preset.finish)} if request.mode == "chain" else {}),
+        "boundary": preset.boundary,
+        "guidance": preset.guidance,
+        "sigmas": _sigmas(request, preset),
     }
 
 

@@ -1,15 +1,20 @@
-"""What this machine remembers: how long each stage took, in one SQLite file."""
+"""What this machine remembers: how long each stage took, and which clips it made, in one SQLite file."""
 
+import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+KEYS = "keys"  # the folder of the operator's keys, in home()
 RECENT = 5  # runs that an expectation is the median of
 
-_TABLE = """CREATE TABLE IF NOT EXISTS seconds (
+_SECONDS = """CREATE TABLE IF NOT EXISTS seconds (
     run INTEGER, family TEXT, tier TEXT, mode TEXT, device TEXT, stage TEXT, seconds REAL)"""
+_CLIPS = "CREATE TABLE IF NOT EXISTS clips (mark TEXT PRIMARY KEY, sha256 TEXT, report TEXT)"
 _RECENT_RUNS = """SELECT stage, seconds FROM seconds
     WHERE family=? AND tier=? AND mode=? AND device=? AND run IN (
         SELECT DISTINCT run FROM seconds WHERE family=? AND tier=? AND mode=? AND device=? ORDER BY run DESC LIMIT ?)"""
@@ -32,7 +37,7 @@ class Timings:
 
     def record(self, key: tuple[str, str, str, str], seconds: Mapping[str, float]) -> None:
         """Remember a run. key: family, tier, mode, device."""
-        with suppress(OSError, sqlite3.Error), self._open() as db:
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _SECONDS) as db:
             (run,) = db.execute("SELECT COALESCE(MAX(run), 0) + 1 FROM seconds").fetchone()
             rows = [(run, *key, stage, value) for stage, value in seconds.items()]
             db.executemany("INSERT INTO seconds VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
@@ -40,14 +45,42 @@ class Timings:
     def expected(self, key: tuple[str, str, str, str]) -> dict[str, float]:
         """Median seconds a stage, `total` too, of the last runs; {} when there was none."""
         by_stage: dict[str, list[float]] = {}
-        with suppress(OSError, sqlite3.Error), self._open() as db:
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _SECONDS) as db:
             for stage, value in db.execute(_RECENT_RUNS, (*key, *key, RECENT)):
                 by_stage.setdefault(stage, []).append(value)
         return {stage: sorted(values)[len(values) // 2] for stage, values in by_stage.items()}
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.path, timeout=10)) as db, db:
-            db.execute(_TABLE)
-            yield db
+
+class Records:
+    """The reports of published clips, by their mark, so that a file which lost its own words can be told of.
+
+    Like Timings, a help: where the file cannot be written or read, nothing is remembered and nothing fails.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or home() / "store.sqlite3"
+
+    def record(self, mark: str, file: Path, report: Mapping[str, Any]) -> None:
+        """Remember what `file` is; a clip made again takes the older one's place."""
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _CLIPS) as db:
+            db.execute("INSERT OR REPLACE INTO clips VALUES (?, ?, ?)", (mark, _sha256(file), json.dumps(report)))
+
+    def find(self, mark: str) -> dict[str, Any] | None:
+        """The report of the clip with this mark."""
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _CLIPS) as db:
+            row = db.execute("SELECT sha256, report FROM clips WHERE mark=?", (mark,)).fetchone()
+            return {"sha256": row[0], **json.loads(row[1])} if row else None
+        return None
+
+
+@contextmanager
+def _opened(path: Path, table: str) -> Iterator[sqlite3.Connection]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path, timeout=10)) as db, db:
+        db.execute(table)
+        yield db
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

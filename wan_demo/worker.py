@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from wan_demo.events import STAGES, Event, Notice, Progress, Published
 from wan_demo.presets import PRESETS, Preset, find
+from wan_demo.provenance.identity import IdentityError, load_identity
 from wan_demo.request import Request, RequestError
 from wan_demo.safety.frames import UnsafeClipError
-from wan_demo.store import Timings
+from wan_demo.store import KEYS, Records, Timings, home
 
 if TYPE_CHECKING:
     import wan_demo.models
@@ -124,7 +125,7 @@ def _serve(pipe: Connection, family: str, device: str) -> None:
             pipe.send(("done", _make(pipe, request, output, find(family, request.tier), loaded[request.tier])))
         except RequestError as error:
             pipe.send(("refused", str(error)))
-        except (models.WeightsError, UnsafeClipError) as error:
+        except (models.WeightsError, UnsafeClipError, IdentityError) as error:
             pipe.send(("failed", str(error)))
         except Exception as error:  # noqa: BLE001 - the boundary of the process: every failure becomes a sentence
             traceback.print_exc()
@@ -137,11 +138,13 @@ def _make(
     """Make the clip and pass its progress on; None when the parent cancels."""
     from wan_demo.pipeline import generate
 
+    identity = load_identity(home() / KEYS)
     timings, key = Timings(), (preset.family, preset.tier, request.mode, str(models.vae.device.type))
-    events = generate(request, preset, models, output, timings.expected(key))
+    events = generate(request, preset, models, identity, output, timings.expected(key))
     for event in events:
         if isinstance(event, Published):
             timings.record(key, event.report["seconds"])
+            Records().record(event.report["id"], event.path, event.report)
             return event
         pipe.send(("progress", event))
         if pipe.poll():

@@ -22,6 +22,8 @@ WORDS = {
     "check": "safety check",
     "label": "add label",
     "write": "write file",
+    "sign": "sign",
+    "read back": "read it back",
 }
 TIERS = {  # name, what it is
     "full": ("Full", "Two expert models in full precision, one after the other."),

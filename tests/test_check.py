@@ -1,0 +1,130 @@
+"""A published file, then what people do to files, and what `check` says of each."""
+
+import json
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from wan_demo import __main__ as command
+from wan_demo import mp4
+from wan_demo.check import ALTERED, INTACT, NO_TRACE, Finding, check
+from wan_demo.clip import Clip
+from wan_demo.provenance.identity import Identity, load_identity
+from wan_demo.provenance.metadata import TRAINED_ALGORITHMIC_MEDIA, add_xmp, has_xmp, mark_in, tags
+from wan_demo.provenance.signature import read_signature, sign
+from wan_demo.store import KEYS, Records, home
+
+FACTS = {"prompt": "a red ball"}
+
+
+@pytest.fixture(scope="module")
+def published(identity: Identity, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of ours, 12 frames of noise."""
+    folder = tmp_path_factory.mktemp("published")
+    noise = np.random.default_rng(0).integers(0, 256, (12, 90, 160, 3)).astype(np.uint8)
+    mark = identity.mark(FACTS)
+    mp4.write(Clip(noise, Fraction(30)), folder / "draft.mp4", tags(mark))
+    add_xmp(folder / "draft.mp4")
+    sign(folder / "draft.mp4", folder / "clip.mp4", identity, mark)
+    return folder / "clip.mp4"
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    return Records(tmp_path / "store.sqlite3")
+
+
+def ffmpeg(source: Path, target: Path, *options: str) -> Path:
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    subprocess.run([program, "-y", "-i", source, *options, target], check=True, capture_output=True)
+    return target
+
+
+def test_what_we_published_is_ours_and_intact(published: Path, identity: Identity, records: Records) -> None:
+    mark = identity.mark(FACTS)
+    assert check(published, identity, records) == Finding(INTACT, "intact", mark, (), None)
+    records.record(mark, published, FACTS)
+    found = check(published, identity, records).record
+    assert found is not None
+    assert found["prompt"] == "a red ball"
+    assert len(found["sha256"]) == 64
+
+
+def test_the_labels_that_other_programs_read(published: Path, identity: Identity) -> None:
+    label = json.loads(mp4.read_tags(published)["AIGC"])
+    assert label["Label"] == "1"
+    assert label["ProduceID"] == identity.mark(FACTS)
+    assert set(label) >= {"ContentProducer", "ReservedCode1", "ContentPropagator", "PropagateID", "ReservedCode2"}
+    assert has_xmp(published)
+    assert published.read_bytes().count(TRAINED_ALGORITHMIC_MEDIA.encode()) == 2, "in XMP and in the manifest"
+    assert mp4.probe(published).frames == 12
+
+
+def test_one_flipped_byte_of_the_media_is_found(
+    published: Path, identity: Identity, records: Records, tmp_path: Path
+) -> None:
+    whole = published.read_bytes()
+    start, end = whole.index(b"mdat") + 4, whole.index(b"uuid\xbe\x7a") - 4
+    for place in np.linspace(start + 700, end - 1, 25).astype(int):  # after x264's own words about itself
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        (tmp_path / "clip.mp4").write_bytes(damaged)
+        assert check(tmp_path / "clip.mp4", identity, records).verdict == ALTERED, place
+
+
+@pytest.mark.parametrize("options", [("-c", "copy"), ("-vf", "scale=80:-2"), ("-r", "24", "-crf", "40")])
+def test_a_copied_or_encoded_file_keeps_its_record(
+    published: Path, identity: Identity, records: Records, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    records.record(identity.mark(FACTS), published, FACTS)
+    finding = check(ffmpeg(published, tmp_path / "copy.mp4", *options), identity, records)
+    assert (finding.verdict, finding.signature, finding.mark) == (ALTERED, "missing", identity.mark(FACTS))
+    assert "C2PA manifest" in finding.missing
+    assert finding.record is not None
+    assert "C2PA manifest" in finding.sentence
+    assert "a red ball" in finding.sentence
+
+
+def test_other_peoples_files_bear_no_trace(
+    published: Path, identity: Identity, records: Records, tmp_path: Path
+) -> None:
+    bare = ffmpeg(published, tmp_path / "bare.mp4", "-map_metadata", "-1", "-c", "copy")
+    assert check(bare, identity, records) == Finding(
+        NO_TRACE, "missing", None, ("C2PA manifest", "AIGC label", "IPTC source type"), None
+    )
+    other = load_identity(tmp_path / "keys")
+    sign(bare, tmp_path / "signed.mp4", other, other.mark(FACTS))
+    assert read_signature(tmp_path / "signed.mp4", identity).state == "foreign"
+    assert check(tmp_path / "signed.mp4", identity, records).verdict == NO_TRACE
+    assert check(published, other, records).verdict == NO_TRACE, "ours is foreign to them"
+
+
+def test_a_mark_that_was_made_up_is_no_trace(identity: Identity, records: Records, tmp_path: Path) -> None:
+    frames = np.zeros((2, 90, 160, 3), np.uint8)
+    mp4.write(Clip(frames, Fraction(30)), tmp_path / "clip.mp4", tags("0123456789abcdef"))
+    assert mark_in(mp4.read_tags(tmp_path / "clip.mp4")) == "0123456789abcdef"
+    assert check(tmp_path / "clip.mp4", identity, records).verdict == NO_TRACE
+
+
+def test_the_command_and_its_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = load_identity(home() / KEYS)
+    frames = np.zeros((2, 90, 160, 3), np.uint8)
+    mp4.write(Clip(frames, Fraction(30)), tmp_path / "draft.mp4", tags(mine.mark(FACTS)))
+    sign(tmp_path / "draft.mp4", tmp_path / "clip.mp4", mine, mine.mark(FACTS))
+    assert command.main(["check", str(tmp_path / "clip.mp4"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == INTACT
+    assert command.main(["check", str(tmp_path / "draft.mp4")]) == 3
+    assert "Ours, but altered" in capsys.readouterr().out
+    mp4.write(Clip(frames, Fraction(30)), tmp_path / "bare.mp4")
+    assert command.main(["check", str(tmp_path / "bare.mp4")]) == 4
+    (tmp_path / "text.mp4").write_text("not a video")
+    for name in ("text.mp4", "nowhere.mp4"):
+        capsys.readouterr()
+        assert command.main(["check", str(tmp_path / name)]) == 2
+        out, error = capsys.readouterr()
+        assert out == ""
+        assert error.count("\n") == 1
