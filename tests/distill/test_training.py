@@ -30,6 +30,15 @@ def test_unclamped_decode_is_decode(vae: AutoencoderKLWan) -> None:
     torch.testing.assert_close(ours.clamp(-1, 1), theirs)
 
 
+def test_statistics_are_those_of_raw_latents(vae: AutoencoderKLWan) -> None:
+    """Also of an autoencoder that is trained on, and so has statistics already."""
+    vae.register_to_config(latents_mean=[3.0] * autoencoder.Z_DIM, latents_std=[0.5] * autoencoder.Z_DIM)
+    autoencoder.measure_latents(vae, clips=2)
+    x = data.encode_set(vae, data.LAYOUT, seed=77, count=2).x.float().transpose(0, 1).flatten(1)
+    torch.testing.assert_close(x.mean(1), torch.zeros(autoencoder.Z_DIM), atol=2e-3, rtol=0)
+    torch.testing.assert_close(x.std(1), torch.ones(autoencoder.Z_DIM), atol=2e-3, rtol=0)
+
+
 def test_an_inflated_autoencoder_shows_a_still_clip_as_its_frame(vae: AutoencoderKLWan) -> None:
     """With past taps at zero, no frame depends on an earlier one through a 3x3x3 convolution."""
     autoencoder.inflate(vae)

@@ -22,6 +22,7 @@ REPORT = {
     "duration_s": 2.0,
     "seed": 7,
     "peak_memory_gib": 0.7,
+    "id": "0123456789abcdef",
     "seconds": {"encode": 0.1, "layout": 2.0, EVIL: 0.0, "total": 2.1},
 }
 

@@ -18,7 +18,16 @@ from wan_demo.ui.page import build, launch_settings
 from wan_demo.worker import Event, JobError, Progress, Published
 
 REPORT: dict[str, Any] = {
-    **{"frames": 60, "fps": "30", "width": 1280, "height": 720, "duration_s": 2.0, "seed": 0, "peak_memory_gib": 0.7},
+    **{
+        "frames": 60,
+        "fps": "30",
+        "width": 1280,
+        "height": 720,
+        "duration_s": 2.0,
+        "seed": 0,
+        "id": "00",
+        "peak_memory_gib": 0.7,
+    },
     "seconds": {"encode": 0.1, "total": 0.1},
 }
 WIDGETS = ("a red ball", "distilled", 0, 2, "1280x720", "chain")

@@ -94,6 +94,7 @@ def results(report: Mapping[str, Any]) -> str:
         "size": f"{report['width']}x{report['height']}",
         "length": f"{report['duration_s']:.2f} s",
         "seed": report["seed"],
+        "id": report["id"],
         "peak memory": f"{report['peak_memory_gib']:.2f} GiB",
     }
     cells = "".join(f"<div><dt>{name}</dt><dd>{escape(str(value))}</dd></div>" for name, value in figures.items())

@@ -4,6 +4,7 @@ from typing import Any
 
 import gradio as gr
 
+from wan_demo.ui.check import CheckTab
 from wan_demo.ui.create import CreateTab, Desk
 from wan_demo.ui.style import CSS, FONTS, HEADER, LOOKS, MONO_FONTS
 
@@ -16,7 +17,10 @@ def build(desk: Desk) -> gr.Blocks:
     page: gr.Blocks = gr.Blocks(title="wan_demo", analytics_enabled=False, delete_cache=(KEPT_S // 4, KEPT_S))
     with page:
         gr.HTML(HEADER)
-        tab = CreateTab(desk)
+        with gr.Tab("Create"):
+            tab = CreateTab(desk)
+        with gr.Tab("Check a file"):
+            CheckTab()
         page.load(tab.refresh, None, tab.tier, queue=False, show_progress="hidden", api_visibility="private")
     page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
     return page
@@ -30,7 +34,7 @@ def launch_settings() -> dict[str, Any]:
         "footer_links": [],
         "run_history": False,
         "enable_monitoring": False,
-        "max_file_size": "1mb",  # nothing is uploaded here
+        "max_file_size": "200mb",  # of a video to check
         "allowed_paths": [],
         "state_session_capacity": 100,
         "app_kwargs": {"docs_url": None, "redoc_url": None, "openapi_url": None},

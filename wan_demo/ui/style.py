@@ -83,7 +83,7 @@ CSS = """
 
 #status span.error { display: none; } /* gradio's own mark can follow a Cancel; failures have a box */
 
-#result h3 { margin: .1rem 0 .7rem; font-size: 1.05rem; }
+#result h3, #finding h3 { margin: .1rem 0 .7rem; font-size: 1.05rem; }
 .bar { display: grid; grid-template-columns: 8.2rem 1fr 3.8rem; gap: .6rem; align-items: center; font-size: .88rem;
   line-height: 1.75; }
 .bar i { height: .5rem; border-radius: 999px; background: var(--border-color-primary); overflow: hidden; }

@@ -1,0 +1,59 @@
+"""The Check tab: drop a video, learn whether it is ours."""
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from wan_demo.check import ALTERED, INTACT, NO_TRACE, Finding, check
+from wan_demo.provenance.identity import IdentityError, load_identity
+from wan_demo.store import KEYS, Records, home
+from wan_demo.ui import draw
+
+ASKS = "Was this video made here, and is it as it was published? It is deleted within the hour."
+MEANING = {
+    INTACT: "This server signed it, and not a byte of it has changed since.",
+    ALTERED: "It was made here, but this is not the file as it was published: it was changed, copied or encoded again.",
+    NO_TRACE: "Nothing in it says that it was made here. That is no proof: a file can be stripped of all it says.",
+}
+SIGNATURES = {
+    "intact": "ours, valid",
+    "altered": "ours, but the file was changed",
+    "foreign": "somebody else's",
+    "missing": "none",
+}
+
+
+class CheckTab:
+    """The widgets of the tab and what they do. Make it inside a gr.Blocks."""
+
+    def __init__(self) -> None:
+        gr.HTML(f'<p class="hint">{ASKS}</p>')
+        self.file = gr.File(label="An MP4 video", file_types=[".mp4"], file_count="single", height=140)
+        self.finding = gr.HTML(elem_id="finding")
+        self.file.change(look, self.file, self.finding, api_visibility="private")
+
+
+def look(path: str | None) -> str:
+    """What is found in an uploaded file, as HTML."""
+    if path is None:
+        return ""
+    try:
+        return describe(check(Path(path), load_identity(home() / KEYS), Records()))
+    except (ValueError, IdentityError) as error:
+        return draw.refusal(str(error).replace(path, Path(path).name))
+
+
+def describe(finding: Finding) -> str:
+    """The verdict and what it rests on. The record's prompt stays here: whoever has a file need not know it."""
+    rows: dict[str, Any] = {"signature": SIGNATURES[finding.signature], "id": finding.mark or "none"}
+    if finding.missing:
+        rows["missing"] = ", ".join(finding.missing)
+    if finding.mark:
+        rows["record on this server"] = "found" if finding.record else "none"
+    if finding.record:
+        rows |= {"tier": finding.record["tier"], "seed": finding.record["seed"]}
+    cells = "".join(f"<div><dt>{name}</dt><dd>{escape(str(value))}</dd></div>" for name, value in rows.items())
+    title = escape(finding.verdict.capitalize())
+    return f'<h3>{title}</h3><p class="hint">{MEANING[finding.verdict]}</p><dl class="figures">{cells}</dl>'
