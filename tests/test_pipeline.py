@@ -142,6 +142,14 @@ def test_unknown_words_are_told_first(
     assert event == Notice("This model does not know: dragon. Balls.")
 
 
+def test_a_prompt_against_the_rules_is_refused(
+    tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
+) -> None:
+    with pytest.raises(RequestError, match=r"This prompt reads as sexual .*: .*\.$"):
+        next(iter(generate(Request("a n u d e woman"), tiny_full, tiny_models, identity, tmp_path / "clip.mp4")))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_too_long_a_clip_is_refused(tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="2 s at most"):
         next(iter(generate(Request(PROMPT, duration_s=2.5), tiny_full, tiny_models, identity, tmp_path / "clip.mp4")))

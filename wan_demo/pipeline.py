@@ -27,8 +27,9 @@ from wan_demo.provenance.identity import Identity
 from wan_demo.provenance.label import add_label
 from wan_demo.provenance.metadata import add_xmp, has_xmp, mark_in, tags
 from wan_demo.provenance.signature import Signature, read_signature, sign
-from wan_demo.request import Request
+from wan_demo.request import Request, RequestError
 from wan_demo.safety.frames import check_frames
+from wan_demo.safety.prompt import screen
 from wan_demo.shapes import ClipShape, frame_count
 from wan_demo.text import check_prompt, encode_prompts, unknown_words
 from wan_demo.upsample import upsample
@@ -74,12 +75,15 @@ def generate(
     identity: whose clip it will be; expected: seconds a stage took before, for the time left.
 
     Raises:
-        RequestError: the model cannot read the prompt, or the clip is longer than it can make.
+        RequestError: the prompt breaks a safety rule, the model cannot read it, or the clip is longer than it makes.
         FloatingPointError: a model gave no finite numbers.
         UnsafeClipError: the clip flashes, is black or stands still.
         OSError, RuntimeError: the file could not be written, or does not read back as what was written.
     """
     preset.check(request)
+    refusal = screen(request.prompt)
+    if refusal is not None:
+        raise RequestError(refusal.sentence)
     check_prompt(request.prompt, models.tokenizer)
     unknown = unknown_words(request.prompt, models.tokenizer)
     if unknown:
