@@ -35,9 +35,9 @@ class TeacherRecipe:
     batch: int = 16  # a process
     lr: float = 2e-3
     ema: float = 0.998
-    high_steps: int = 1500
-    low_steps: int = 520
-    low_layouts: float = 0.25  # share of its steps on whole clips at layout size, for direct mode
+    high_steps: int = 2200
+    low_steps: int = 950
+    low_layouts: float = 0.2  # share of its steps on whole clips at layout size, for direct mode
 
 
 @dataclass(frozen=True)

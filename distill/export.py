@@ -19,14 +19,14 @@ def text(tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel, folder: 
 
 
 def autoencoder(vae: AutoencoderKLWan, folder: Path) -> None:
-    vae.to(torch.float16).save_pretrained(folder / "vae")
+    _save(vae.to(torch.float16), folder / "vae")
     _finish(folder)
 
 
 def experts(high: WanTransformer3DModel, low: WanTransformer3DModel, folder: Path) -> None:
     """The teacher's two experts, as float16."""
-    high.to(torch.float16).save_pretrained(folder / "transformer")
-    low.to(torch.float16).save_pretrained(folder / "transformer_2")
+    _save(high.to(torch.float16), folder / "transformer")
+    _save(low.to(torch.float16), folder / "transformer_2")
     _finish(folder)
 
 
@@ -35,6 +35,11 @@ def students(high: WanTransformer3DModel, low: WanTransformer3DModel, folder: Pa
     quantize.save(quantize.quantize(high.cpu()), folder / "distilled" / "transformer")
     quantize.save(quantize.quantize(low.cpu()), folder / "distilled" / "transformer_2")
     _finish(folder)
+
+
+def _save(model: AutoencoderKLWan | WanTransformer3DModel, folder: Path) -> None:
+    model.register_to_config(_name_or_path="")  # else it tells where on this machine the training began
+    model.save_pretrained(folder)
 
 
 def _finish(folder: Path) -> None:

@@ -90,7 +90,7 @@ def guided(steps: int, shift: float, boundary: float, ratio: float) -> Schedule:
 _POCKET = WEIGHTS / "pocket"
 _LAYOUT = ClipShape(112, 64, 17, Fraction(8))
 _FINISH = ClipShape(224, 128, 33, Fraction(16))
-_BOUNDARY = 0.7
+_BOUNDARY = 2 / 3
 _RATIO = 2.0
 _KNOWS = (
     "It knows a ball, box, triangle, star, heart or moon; red, orange, yellow, green, blue, purple, pink or white;"
@@ -107,10 +107,10 @@ PRESETS = (
         _LAYOUT,
         _FINISH,
         _BOUNDARY,
-        guided(40, 3.0, _BOUNDARY, _RATIO),
+        guided(60, 6.0, _BOUNDARY, _RATIO),
         guidance=4.0,
         knows=_KNOWS,
-        measured=Measured(0.000, 46),
+        measured=Measured(0.000, 36),
     ),
     Preset(
         "pocket",
@@ -120,10 +120,10 @@ PRESETS = (
         _LAYOUT,
         _FINISH,
         _BOUNDARY,
-        Schedule((1.0, 0.9, 0.7), (0.82353, 0.5, 0.0), (1.0, 0.9, 0.7, 0.5, 0.0)),
+        Schedule((1.0, 0.93, _BOUNDARY), (0.8, 0.52, 0.0), (1.0, 0.93, _BOUNDARY, 0.4, 0.0)),
         guidance=1.0,
         knows=_KNOWS,
-        measured=Measured(0.000, 132),
+        measured=Measured(0.000, 40),
     ),
 )
 FAMILIES = tuple(dict.fromkeys(p.family for p in PRESETS))
