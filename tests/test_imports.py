@@ -24,9 +24,9 @@ MAY_IMPORT = {
     "stages": {"values"},  # and its own package, never another stage
     "quantize": {"values"},
     "models": {"values", "quantize"},
-    "pipeline": {"values", "stages", "quantize", "models"},
+    "pipeline": {"values", "stages", "check", "quantize", "models"},
     "store": {"values"},
-    "check": {"values", "stages", "store"},
+    "check": {"values", "stages"},
     "worker": {"values", "stages", "models", "pipeline", "store"},
     "ui": {"values", "stages", "store", "check", "worker", "ui"},  # the models live in the worker's process
     "app": {"values", "store", "worker", "ui"},

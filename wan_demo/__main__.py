@@ -110,13 +110,14 @@ def check_file(options: argparse.Namespace) -> int:
     if not options.file.is_file():
         raise RequestError(f"There is no file {options.file}: name a video.")
     try:
-        finding = check.check(options.file, load_identity(home() / KEYS), Records())
+        finding = check.check(options.file, load_identity(home() / KEYS))
     except ValueError as error:
         raise RequestError(str(error)) from None
     except IdentityError as error:
         print(error, file=sys.stderr)
         return FAILED
-    print(json.dumps(asdict(finding)) if options.json else finding.sentence)
+    record = Records().find(finding.mark) if finding.mark else None
+    print(json.dumps({**asdict(finding), "record": record}) if options.json else finding.sentence(record))
     return {check.INTACT: 0, check.ALTERED: ALTERED, check.NO_TRACE: NO_TRACE}[finding.verdict]
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 import torch
 
 from wan_demo import mp4
+from wan_demo.check import INTACT, Finding, check
 from wan_demo.clip import Clip
 from wan_demo.decode import decode
 from wan_demo.diffuse import denoise, noise
@@ -25,8 +26,8 @@ from wan_demo.models import Models
 from wan_demo.presets import Preset
 from wan_demo.provenance.identity import Identity
 from wan_demo.provenance.label import add_label
-from wan_demo.provenance.metadata import add_xmp, has_xmp, mark_in, tags
-from wan_demo.provenance.signature import Signature, read_signature, sign
+from wan_demo.provenance.metadata import add_xmp, tags
+from wan_demo.provenance.signature import sign
 from wan_demo.request import Request, RequestError
 from wan_demo.safety.frames import check_frames
 from wan_demo.safety.prompt import screen
@@ -183,10 +184,9 @@ def _publish(
             sign(draft, signed, identity, mark)
         with clock.stage("read back"):
             yield clock.progress()
-            made = mp4.probe(signed)
-            whole = read_signature(signed, identity) == Signature("intact", mark) and has_xmp(signed)
-            if not (whole and mark_in(mp4.read_tags(signed)) == mark and made.frames == len(clip.frames)):
-                raise RuntimeError("the file does not read back as it was signed")
+            made, finding = mp4.probe(signed), check(signed, identity)
+            if made.frames != len(clip.frames) or finding != Finding(INTACT, "intact", mark, ()):
+                raise RuntimeError(f"the file does not read back as it was signed: {made}, {finding}")
     return made
 
 

@@ -62,8 +62,9 @@ class Records:
 
     def record(self, mark: str, file: Path, report: Mapping[str, Any]) -> None:
         """Remember what `file` is; a clip made again takes the older one's place."""
-        with suppress(OSError, sqlite3.Error), _opened(self.path, _CLIPS) as db:
-            db.execute("INSERT OR REPLACE INTO clips VALUES (?, ?, ?)", (mark, _sha256(file), json.dumps(report)))
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _CLIPS) as db, file.open("rb") as video:
+            row = (mark, hashlib.file_digest(video, "sha256").hexdigest(), json.dumps(report))
+            db.execute("INSERT OR REPLACE INTO clips VALUES (?, ?, ?)", row)
 
     def find(self, mark: str) -> dict[str, Any] | None:
         """The report of the clip with this mark."""
@@ -79,8 +80,3 @@ def _opened(path: Path, table: str) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path, timeout=10)) as db, db:
         db.execute(table)
         yield db
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

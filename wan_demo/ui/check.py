@@ -1,6 +1,6 @@
 """The Check tab: drop a video, learn whether it is ours."""
 
-from html import escape
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +40,20 @@ def look(path: str | None) -> str:
     if path is None:
         return ""
     try:
-        return describe(check(Path(path), load_identity(home() / KEYS), Records()))
+        finding = check(Path(path), load_identity(home() / KEYS))
     except (ValueError, IdentityError) as error:
         return draw.refusal(str(error).replace(path, Path(path).name))
+    return describe(finding, Records().find(finding.mark) if finding.mark else None)
 
 
-def describe(finding: Finding) -> str:
+def describe(finding: Finding, record: Mapping[str, Any] | None) -> str:
     """The verdict and what it rests on. The record's prompt stays here: whoever has a file need not know it."""
     rows: dict[str, Any] = {"signature": SIGNATURES[finding.signature], "id": finding.mark or "none"}
     if finding.missing:
         rows["missing"] = ", ".join(finding.missing)
     if finding.mark:
-        rows["record on this server"] = "found" if finding.record else "none"
-    if finding.record:
-        rows |= {"tier": finding.record["tier"], "seed": finding.record["seed"]}
-    cells = "".join(f"<div><dt>{name}</dt><dd>{escape(str(value))}</dd></div>" for name, value in rows.items())
-    title = escape(finding.verdict.capitalize())
-    return f'<h3>{title}</h3><p class="hint">{MEANING[finding.verdict]}</p><dl class="figures">{cells}</dl>'
+        rows["record on this server"] = "found" if record else "none"
+    if record:
+        rows |= {"tier": record["tier"], "seed": record["seed"]}
+    title = finding.verdict.capitalize()
+    return f'<h3>{title}</h3><p class="hint">{MEANING[finding.verdict]}</p>{draw.figures(rows)}'

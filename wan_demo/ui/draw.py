@@ -88,7 +88,7 @@ def results(report: Mapping[str, Any]) -> str:
         for stage, s in seconds.items()
         if stage != "total"
     )
-    figures = {
+    shown = {
         "frames": report["frames"],
         "frame rate": f"{report['fps']} a second",
         "size": f"{report['width']}x{report['height']}",
@@ -97,9 +97,14 @@ def results(report: Mapping[str, Any]) -> str:
         "id": report["id"],
         "peak memory": f"{report['peak_memory_gib']:.2f} GiB",
     }
-    cells = "".join(f"<div><dt>{name}</dt><dd>{escape(str(value))}</dd></div>" for name, value in figures.items())
     total = f"{seconds['total']:.1f} s" if "total" in seconds else ""
-    return f'<h3>Made in {total}</h3><div class="bars">{bars}</div><dl class="figures">{cells}</dl>'
+    return f'<h3>Made in {total}</h3><div class="bars">{bars}</div>{figures(shown)}'
+
+
+def figures(values: Mapping[str, object]) -> str:
+    """Names and values as a small table."""
+    cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(str(v))}</dd></div>" for name, v in values.items())
+    return f'<dl class="figures">{cells}</dl>'
 
 
 def command(request: Request, family: str, device: str) -> str:
