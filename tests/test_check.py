@@ -15,7 +15,7 @@ from wan_demo.check import ALTERED, INTACT, NO_TRACE, Finding, check
 from wan_demo.clip import Clip
 from wan_demo.provenance.identity import Identity, load_identity
 from wan_demo.provenance.metadata import TRAINED_ALGORITHMIC_MEDIA, add_xmp, has_xmp, mark_in, tags
-from wan_demo.provenance.signature import read_signature, sign
+from wan_demo.provenance.signature import Signature, read_signature, sign
 from wan_demo.store import KEYS, Records, home
 
 FACTS = {"prompt": "a red ball"}
@@ -87,6 +87,20 @@ def test_a_copied_or_encoded_file_keeps_its_record(
     assert record is not None
     assert "C2PA manifest" in finding.sentence(record)
     assert "a red ball" in finding.sentence(record)
+
+
+def test_a_manifest_that_was_rewritten_is_not_taken_for_ours(
+    published: Path, identity: Identity, tmp_path: Path
+) -> None:
+    """Somebody writes other words into our claim: the signature over it no longer holds."""
+    whole = published.read_bytes()
+    assert whole.count(b"claim_generator_info") == 1
+    (tmp_path / "clip.mp4").write_bytes(whole.replace(b"claim_generator_info", b"claim_generator_inf0"))
+    assert read_signature(tmp_path / "clip.mp4", identity).state in ("foreign", "missing")
+    named = whole.replace(b"dnamehwan_demo", b"dnamehwan_dema")
+    assert named != whole
+    (tmp_path / "clip.mp4").write_bytes(named)
+    assert read_signature(tmp_path / "clip.mp4", identity) == Signature("foreign")
 
 
 def test_other_peoples_files_bear_no_trace(published: Path, identity: Identity, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ class Finding:
         if self.signature == "altered":
             parts.append("The file was changed after it was signed.")
         if self.signature == "foreign":
-            parts.append("It is signed by somebody else.")
+            parts.append("Its signature is not ours.")
         if self.verdict == ALTERED and self.missing:
             parts.append(f"Missing: {', '.join(self.missing)}.")
         if self.mark:

@@ -92,21 +92,7 @@ def generate(
     clock = Clock(expected)
     started = time.perf_counter()
     latents = yield from draw(request, preset, models, clock)
-    with clock.stage("decode"):
-        yield clock.progress()
-        clip = decode(latents, models.vae)
-    with clock.stage("frame rate"):
-        yield clock.progress()
-        clip = convert_frame_rate(clip, FPS, frame_count(request.duration_s, FPS))
-    with clock.stage("resize"):
-        yield clock.progress()
-        clip = fit(clip, request.width, request.height)
-    with clock.stage("check"):
-        yield clock.progress()
-        check_frames(clip)
-    with clock.stage("label"):
-        yield clock.progress()
-        clip = add_label(clip)
+    clip = yield from _finish(latents, request, models, clock)
     mark = identity.mark(facts(request, preset))
     made = yield from _publish(clip, mark, identity, output, clock)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
@@ -167,6 +153,26 @@ def _denoise(
             latents, clean = state
             yield clock.progress(i, steps)
     return latents, clean
+
+
+def _finish(latents: Latents, request: Request, models: Models, clock: Clock) -> Generator[Progress, None, Clip]:
+    """From clean latents to the labelled frames of the file, checked on the way."""
+    with clock.stage("decode"):
+        yield clock.progress()
+        clip = decode(latents, models.vae)
+    with clock.stage("frame rate"):
+        yield clock.progress()
+        clip = convert_frame_rate(clip, FPS, frame_count(request.duration_s, FPS))
+    with clock.stage("resize"):
+        yield clock.progress()
+        clip = fit(clip, request.width, request.height)
+    with clock.stage("check"):
+        yield clock.progress()
+        check_frames(clip)
+    with clock.stage("label"):
+        yield clock.progress()
+        clip = add_label(clip)
+    return clip
 
 
 def _publish(

@@ -12,7 +12,8 @@ from wan_demo.provenance.metadata import TRAINED_ALGORITHMIC_MEDIA
 
 FORMAT = "video/mp4"
 GENERATION = f"org.{PRODUCER}.generation"
-UNTRUSTED = "signingCredential.untrusted"
+# C2PA's codes (specification 2.1, section 15.2) for a signer we do not know, and for a signature that does not hold
+NOT_OURS = ("signingCredential.", "claimSignature.")
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def read_signature(path: Path, identity: Identity) -> Signature:
             found = json.loads(reader.json())
     except c2pa.C2paError:  # no manifest, or none that can be read: nothing says who signed it
         return Signature("missing")
-    failures = {entry["code"] for entry in found["validation_results"]["activeManifest"]["failure"]}
-    if UNTRUSTED in failures:
+    failures = [entry["code"] for entry in found["validation_results"]["activeManifest"]["failure"]]
+    if any(code.startswith(NOT_OURS) for code in failures):
         return Signature("foreign")
     mark = _mark(found["manifests"][found["active_manifest"]])
     return Signature("intact" if found["validation_state"] == "Trusted" else "altered", mark)

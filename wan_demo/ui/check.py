@@ -20,7 +20,7 @@ MEANING = {
 SIGNATURES = {
     "intact": "ours, valid",
     "altered": "ours, but the file was changed",
-    "foreign": "somebody else's",
+    "foreign": "not ours",
     "missing": "none",
 }
 
