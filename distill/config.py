@@ -11,7 +11,7 @@ class AutoencoderRecipe:
     crop: int = 64  # pixels
     frames: int = 9
     frame_steps: int = 450
-    clip_steps: int = 1200
+    clip_steps: int = 2460
     lr: float = 1e-3
     kl: float = 1e-4
     thing_weight: float = 5.0
@@ -35,8 +35,8 @@ class TeacherRecipe:
     batch: int = 16  # a process
     lr: float = 2e-3
     ema: float = 0.998
-    high_steps: int = 2200
-    low_steps: int = 950
+    high_steps: int = 3700
+    low_steps: int = 1990
     low_layouts: float = 0.2  # share of its steps on whole clips at layout size, for direct mode
 
 

@@ -39,7 +39,10 @@ def average_gradients(model: nn.Module) -> None:
 
 
 def divide(job: Callable[[Tensor], Tensor], values: Sequence[Tensor]) -> list[Tensor]:
-    """`job` of each value; it keeps shapes. Each is done by one of the processes, and all get all."""
+    """`job` of each value, where all processes have the same values: each does its share of them, and all get all.
+
+    job keeps shape and type.
+    """
     if world() == 1:
         return [job(value) for value in values]
     flat = torch.cat(

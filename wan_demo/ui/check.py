@@ -11,10 +11,10 @@ from wan_demo.provenance.identity import IdentityError, load_identity
 from wan_demo.store import KEYS, Records, home
 from wan_demo.ui import draw
 
-ASKS = "Was this video made here, and is it as it was published? It is deleted within the hour."
+ASKS = "Was this video made here, and is it as it was published? It is deleted after an hour."
 MEANING = {
-    INTACT: "This server signed it, and not a byte of it has changed since.",
-    ALTERED: "It was made here, but this is not the file as it was published: it was changed, copied or encoded again.",
+    INTACT: "This server signed it, and neither picture nor metadata has changed since.",
+    ALTERED: "It says that it was made here, but is not as it was published: it was changed, copied or encoded again.",
     NO_TRACE: "Nothing in it says that it was made here. That is no proof: a file can be stripped of all it says.",
 }
 SIGNATURES = {
