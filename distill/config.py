@@ -31,12 +31,12 @@ class TeacherRecipe:
     device: str = "cpu"
     seed: int = 3
     layouts: int = 4000  # clips a process to encode at layout size
-    finishes: int = 300  # and at finish size
+    finishes: int = 600  # and at finish size
     batch: int = 16  # a process
     lr: float = 2e-3
     ema: float = 0.998
     high_steps: int = 3700
-    low_steps: int = 1990
+    low_steps: int = 4590
     low_layouts: float = 0.2  # share of its steps on whole clips at layout size, for direct mode
 
 

@@ -94,7 +94,7 @@ def train_low(
             x0, near, which = layouts.x[rows].float(), layouts.near[rows], layouts.which[rows]
             return _loss_on(model, x0, near, sigma, captions, which, rng)
         boxes = sample_boxes(finishes, drift, recipe.batch, rng)
-        sigma = FULL.schedule.low[0] * flow.shift(_tensor(rng.random(len(boxes.x0))), 4.0)
+        sigma = FULL.schedule.low[0] * flow.shift(_tensor(rng.random(len(boxes.x0))), 2.0)
         return _loss_on(model, boxes.x0, boxes.near, sigma, captions, boxes.which, rng, boxes.drift)
 
     return _fit(model, loss, recipe, recipe.low_steps, runs / "low")

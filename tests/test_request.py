@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from wan_demo.presets import PRESETS, find
+from wan_demo.presets import PRESETS, find, guided
 from wan_demo.request import Request, RequestError, parse_size
 
 
@@ -61,4 +61,11 @@ def test_presets_are_consistent() -> None:
             assert list(levels) == sorted(levels, reverse=True)
         assert direct[0] == high[0] == 1
         assert direct[-1] == low[-1] == 0
-        assert low[0] > preset.boundary, "the larger clip needs more noise to look as noisy"
+        assert 0 < low[0] < 1
+
+
+def test_the_low_noise_expert_restarts_where_its_factor_says() -> None:
+    kept, painted = (guided(20, 3.0, 0.5, restart=factor).low for factor in (0.5, 2.0))
+    assert kept[0] == pytest.approx(1 / 3)
+    assert painted[0] == pytest.approx(2 / 3)
+    assert kept[-1] == painted[-1] == 0
