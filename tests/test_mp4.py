@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.clips import natural
 from wan_demo import mp4
 from wan_demo.clip import Clip
 
@@ -64,10 +65,13 @@ def test_the_file_can_start_before_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_same_frames_same_bytes(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (12, 96, 128, 3), dtype=np.uint8)
-    for name in ("a.mp4", "b.mp4"):
-        mp4.write(Clip(noise, Fraction(30)), tmp_path / name)
-    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    """Several times, for what an encoder reads and did not write is often the same by chance."""
+    found = set()
+    for i in range(5):
+        mp4.write(natural(0, 15, 180, 320), tmp_path / "clip.mp4")
+        found.add((tmp_path / "clip.mp4").read_bytes())
+        np.full(10**6, i)  # stirs memory
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, GeneratorExit])

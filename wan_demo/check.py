@@ -1,35 +1,42 @@
-"""Is this file ours, and is it as we published it? The signature tells; metadata tells what is left when it is gone."""
+"""Is this file ours, and is it as we published it? The signature tells; where it is gone, the watermark does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from wan_demo import mp4
+from wan_demo.provenance.detector import Picture, find_mark
 from wan_demo.provenance.identity import Identity
 from wan_demo.provenance.metadata import has_xmp, mark_in
 from wan_demo.provenance.signature import read_signature
 
 INTACT, ALTERED, NO_TRACE = "ours and intact", "ours, but altered", "no trace of ours"
+PICTURES = 64  # frames, spread over a file, in which the watermark is looked for
 
 
 @dataclass(frozen=True)
 class Finding:
-    """verdict: INTACT, ALTERED or NO_TRACE; signature: see Signature.state; mark: the clip's name, where it is ours;
-    missing: what a file of ours has and this one lacks."""
+    """verdict: INTACT, ALTERED or NO_TRACE; signature: see Signature.state; watermark: "ours", "copied" (ours, but laid
+    over this clip later), or "none"; mark: the clip's name, where it is ours; missing: what a file of ours has and this
+    one lacks."""
 
     verdict: str
     signature: str
+    watermark: str
     mark: str | None
     missing: tuple[str, ...]
 
     def sentence(self, record: Mapping[str, Any] | None) -> str:
-        """The finding in a sentence or two. record: the clip's report, where this machine made it."""
+        """The finding in a few sentences. record: the clip's report, where this machine made it."""
         parts = [f"{self.verdict.capitalize()}" + (f": clip {self.mark}." if self.mark else ".")]
         if self.signature == "altered":
             parts.append("The file was changed after it was signed.")
         if self.signature == "foreign":
             parts.append("Its signature is not ours.")
+        if self.watermark == "copied":
+            parts.append("It bears a watermark of ours that was copied from another clip.")
         if self.verdict == ALTERED and self.missing:
             parts.append(f"Missing: {', '.join(self.missing)}.")
         if self.mark:
@@ -38,21 +45,46 @@ class Finding:
 
 
 def check(path: Path, identity: Identity) -> Finding:
-    """Read a video file.
+    """Read a video file. What its metadata says counts for nothing by itself: anyone can copy it.
 
     Raises:
         ValueError: it cannot be read as an MP4 video.
     """
     said = mark_in(mp4.read_tags(path))
     signature = read_signature(path, identity)
-    mark = next((m for m in (signature.mark, said) if m and identity.made(m)), None)
+    watermark, seen = read_watermark(path, identity)
+    signed = signature.mark if signature.mark and identity.made(signature.mark) else None
+    mark = signed or (seen if watermark == "ours" else None)
     carries = {
         "C2PA manifest": signature.state != "missing",
+        "watermark": watermark == "ours" and seen == mark,
         "AIGC label": said is not None,
         "IPTC source type": has_xmp(path),
     }
     missing = tuple(name for name, there in carries.items() if not there)
-    return Finding(_verdict(signature.state, mark), signature.state, mark, missing)
+    return Finding(_verdict(signature.state, mark), signature.state, watermark, mark, missing)
+
+
+def read_watermark(path: Path, identity: Identity) -> tuple[str, str | None]:
+    """Finding.watermark and the mark it carries. Raises ValueError as pictures_of does."""
+    reading = find_mark(pictures_of(path), identity.carrier_key, lambda payload: identity.made(payload.hex()))
+    if reading is None:
+        return "none", None
+    return "copied" if reading.copied else "ours", reading.payload.hex()
+
+
+def pictures_of(path: Path) -> list[list[Picture]]:
+    """Pictures from all over a video file, and its key frames by themselves.
+
+    Raises:
+        ValueError: the file cannot be read as an MP4 video.
+    """
+    planes = list(islice(mp4.read_planes(path, max(1, mp4.frame_count(path) // PICTURES)), 2 * PICTURES))
+    if not planes:
+        raise ValueError(f"{path} holds no video frame.")
+    pictures = [Picture.of(frame.luma, frame.blue) for frame in planes]
+    keys = [picture for picture, frame in zip(pictures, planes, strict=True) if frame.key]
+    return [pictures, keys] if 0 < len(keys) < len(pictures) else [pictures]
 
 
 def _verdict(signature: str, mark: str | None) -> str:

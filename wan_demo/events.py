@@ -15,6 +15,7 @@ STAGES = (
     "resize",
     "check",
     "label",
+    "watermark",
     "write",
     "sign",
     "read back",

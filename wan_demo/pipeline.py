@@ -25,9 +25,10 @@ from wan_demo.flow import add_noise
 from wan_demo.models import Models
 from wan_demo.presets import Preset
 from wan_demo.provenance.identity import Identity
-from wan_demo.provenance.label import add_label
+from wan_demo.provenance.label import add_label, has_label
 from wan_demo.provenance.metadata import add_xmp, tags
 from wan_demo.provenance.signature import sign
+from wan_demo.provenance.watermark import embed
 from wan_demo.request import Request, RequestError
 from wan_demo.safety.frames import check_frames
 from wan_demo.safety.prompt import screen
@@ -92,7 +93,7 @@ def generate(
     clock = Clock(expected)
     started = time.perf_counter()
     latents = yield from draw(request, preset, models, clock)
-    clip = yield from _finish(latents, request, models, clock)
+    clip = yield from finish(latents, request, models, clock)
     mark = identity.mark(facts(request, preset))
     made = yield from _publish(clip, mark, identity, output, clock)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
@@ -155,7 +156,7 @@ def _denoise(
     return latents, clean
 
 
-def _finish(latents: Latents, request: Request, models: Models, clock: Clock) -> Generator[Progress, None, Clip]:
+def finish(latents: Latents, request: Request, models: Models, clock: Clock) -> Generator[Progress, None, Clip]:
     """From clean latents to the labelled frames of the file, checked on the way."""
     with clock.stage("decode"):
         yield clock.progress()
@@ -178,7 +179,10 @@ def _finish(latents: Latents, request: Request, models: Models, clock: Clock) ->
 def _publish(
     clip: Clip, mark: str, identity: Identity, output: Path, clock: Clock
 ) -> Generator[Progress, None, mp4.Probe]:
-    """Write, sign and read back the file; only what reads back whole is moved to `output`."""
+    """Watermark, write, sign and read back; only what reads back whole is moved to `output`."""
+    with clock.stage("watermark"):
+        yield clock.progress()
+        clip = embed(clip, bytes.fromhex(mark), identity.carrier_key)
     with mp4.replaced_when_done(output) as signed, tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.mp4"
         with clock.stage("write"):
@@ -191,8 +195,15 @@ def _publish(
         with clock.stage("read back"):
             yield clock.progress()
             made, finding = mp4.probe(signed), check(signed, identity)
-            if made.frames != len(clip.frames) or finding != Finding(INTACT, "intact", mark, ()):
-                raise RuntimeError(f"the file does not read back as it was signed: {made}, {finding}")
+            labelled = all(has_label(frame.luma) for frame in mp4.read_planes(signed))
+            if (
+                not labelled
+                or made.frames != len(clip.frames)
+                or finding != Finding(INTACT, "intact", "ours", mark, ())
+            ):
+                raise RuntimeError(
+                    f"the file does not read back as it was signed: {made}, {finding}, label: {labelled}"
+                )
     return made
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wan_demo.clip import Clip
-from wan_demo.provenance.label import add_label
+from wan_demo.provenance.label import add_label, has_label
 
 SIZES = [(720, 1280), (1280, 720), (128, 224), (480, 480)]
 
@@ -51,3 +51,11 @@ def test_every_frame_has_it_and_the_rest_is_untouched() -> None:
 def test_a_label_nobody_could_read_is_refused(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         add_label(flat(100, 128, 224), text)
+
+
+@pytest.mark.parametrize("grey", [0, 128, 255])
+def test_it_is_found_where_it_is_and_nowhere_else(grey: int) -> None:
+    bare = flat(grey, 360, 640)
+    assert has_label(add_label(bare).frames[0, ..., 1])
+    assert not has_label(bare.frames[0, ..., 1])
+    assert not has_label(add_label(bare, "HI").frames[0, ..., 1])

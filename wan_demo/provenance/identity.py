@@ -54,6 +54,11 @@ class Identity:
             return False
         return hmac.compare_digest(value[ID_BYTES:], self._digest("check", value[:ID_BYTES])[:CHECK_BYTES])
 
+    @property
+    def carrier_key(self) -> bytes:
+        """What hides the watermark: 32 bytes."""
+        return self._digest("carrier", b"")
+
     def _digest(self, purpose: str, value: bytes) -> bytes:
         return hmac.digest(self.secret, purpose.encode() + b"\0" + value, hashlib.sha256)
 

@@ -6,12 +6,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wan_demo.clip import Clip
 
+TEXT = "AI-generated"
 MIN_HEIGHT_SHARE = 0.05  # of the shorter side; GB 45438-2025 asks for this much
 _PLATE_RGBA = (0, 0, 0, 176)  # dark enough for white text on a white scene (contrast 8:1), and the scene shines through
 _TEXT_RGBA = (255, 255, 255, 255)
+READABLE = 60  # levels; white letters on the plate are 110 or more lighter, in limited range, whatever is behind it
 
 
-def add_label(clip: Clip, text: str = "AI-generated") -> Clip:
+def add_label(clip: Clip, text: str = TEXT) -> Clip:
     """Draw text, white on a dark plate, in the bottom right corner of every frame.
 
     Its capitals are at least 5% of the shorter side tall. Returns a new clip of the same size, rate and length. Raises
@@ -19,17 +21,33 @@ def add_label(clip: Clip, text: str = "AI-generated") -> Clip:
     """
     height, width = clip.frames.shape[1:3]
     plate = _draw(text, min(height, width))
-    plate_height, plate_width = plate.shape[:2]
-    margin = min(height, width) // 40
-    if plate_width + margin > width or plate_height + margin > height:
-        raise ValueError(f"The label {text!r} does not fit into a frame of {width}x{height} pixels: shorten it.")
-    rows = slice(height - margin - plate_height, height - margin)
-    columns = slice(width - margin - plate_width, width - margin)
+    rows, columns = _corner(height, width, plate)
     frames = clip.frames.copy()
     alpha = plate[..., 3:].astype(np.float32) / 255
     corner = frames[:, rows, columns]
     frames[:, rows, columns] = np.rint(corner * (1 - alpha) + plate[..., :3] * alpha).astype(np.uint8)
     return Clip(frames, clip.fps)
+
+
+def has_label(luma: npt.NDArray[np.uint8], text: str = TEXT) -> bool:
+    """Whether a frame's luma (H, W) shows the label: its letters are lighter than its plate by READABLE levels."""
+    height, width = luma.shape
+    plate = _draw(text, min(height, width))
+    rows, columns = _corner(height, width, plate)
+    shown = luma[rows, columns]
+    letters = plate[..., :3].min(2) > 250
+    ground = plate[..., :3].max(2) == 0
+    return float(shown[letters].mean()) - float(shown[ground].mean()) > READABLE
+
+
+def _corner(height: int, width: int, plate: npt.NDArray[np.uint8]) -> tuple[slice, slice]:
+    """The rows and columns of a frame where the plate lies."""
+    plate_height, plate_width = plate.shape[:2]
+    margin = min(height, width) // 40
+    if plate_width + margin > width or plate_height + margin > height:
+        raise ValueError(f"The label does not fit into a frame of {width}x{height} pixels: shorten it.")
+    rows = slice(height - margin - plate_height, height - margin)
+    return rows, slice(width - margin - plate_width, width - margin)
 
 
 def _draw(text: str, shorter_side: int) -> npt.NDArray[np.uint8]:

@@ -14,8 +14,8 @@ from wan_demo.ui import draw
 ASKS = "Was this video made here, and is it as it was published? It is deleted after an hour."
 MEANING = {
     INTACT: "This server signed it, and neither picture nor metadata has changed since.",
-    ALTERED: "It says that it was made here, but is not as it was published: it was changed, copied or encoded again.",
-    NO_TRACE: "Nothing in it says that it was made here. That is no proof: a file can be stripped of all it says.",
+    ALTERED: "It was made here, but is not as it was published: it was changed, copied or encoded again.",
+    NO_TRACE: "Nothing in it proves that it was made here. Nor that it was not: hard treatment removes any mark.",
 }
 SIGNATURES = {
     "intact": "ours, valid",
@@ -23,6 +23,7 @@ SIGNATURES = {
     "foreign": "not ours",
     "missing": "none",
 }
+WATERMARKS = {"ours": "ours", "copied": "ours, but copied from another clip", "none": "none found"}
 
 
 class CheckTab:
@@ -48,7 +49,11 @@ def look(path: str | None) -> str:
 
 def describe(finding: Finding, record: Mapping[str, Any] | None) -> str:
     """The verdict and what it rests on. The record's prompt stays here: whoever has a file need not know it."""
-    rows: dict[str, Any] = {"signature": SIGNATURES[finding.signature], "id": finding.mark or "none"}
+    rows: dict[str, Any] = {
+        "signature": SIGNATURES[finding.signature],
+        "watermark": WATERMARKS[finding.watermark],
+        "id": finding.mark or "none",
+    }
     if finding.missing:
         rows["missing"] = ", ".join(finding.missing)
     if finding.mark:

@@ -21,6 +21,7 @@ WORDS = {
     "resize": "resize",
     "check": "safety check",
     "label": "add label",
+    "watermark": "watermark",
     "write": "write file",
     "sign": "sign",
     "read back": "read it back",

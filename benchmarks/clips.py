@@ -1,0 +1,23 @@
+"""Clips that look natural to an encoder, drawn from noise."""
+
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from wan_demo.clip import Clip
+
+
+def natural(seed: int, count: int = 8, height: int = 360, width: int = 640) -> Clip:
+    """A texture whose amplitudes fall as those of photographs do, drifting slowly."""
+    rng = np.random.default_rng(seed)
+    size = height + 64, width + 64
+    y, x = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])[None]
+    slope = 1 / np.maximum(np.hypot(y, x), 1 / max(size)) ** 1.4
+    noise = np.fft.rfft2(rng.standard_normal((3, *size))) + 2 * np.fft.rfft2(rng.standard_normal(size))
+    picture = np.fft.irfft2(noise * slope, size)
+    picture = np.clip(128 + 30 * picture / picture.std(), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    speed = rng.uniform(-1, 1, 2)
+    moves = [np.array([[1, 0, -32 + speed[0] * i], [0, 1, -32 + speed[1] * i]]) for i in range(count)]
+    frames = [cv2.warpAffine(picture, move, (width, height)) for move in moves]
+    return Clip(np.asarray(np.stack(frames), np.uint8), Fraction(30))

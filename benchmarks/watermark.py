@@ -1,0 +1,246 @@
+"""What the watermark stands: a table of attacks, the picture's quality, false alarms, forgeries and speed.
+
+python -m benchmarks.watermark [--clips 4] [--unmarked 10000] [--json FILE]
+
+Half the clips are drawn by the distilled pocket model, half are drifting noise with the spectrum of photographs, all
+1280x720. Each attack is one or more runs of ffmpeg on the marked file. A clip's bit accuracy is that of its best
+reading, valid or not; exact is the share of clips of which the keyed check accepted the right 64 bits.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import cv2
+import imageio_ffmpeg
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.clips import natural
+from wan_demo import models, mp4, pipeline
+from wan_demo.check import pictures_of
+from wan_demo.clip import Clip
+from wan_demo.presets import find
+from wan_demo.provenance.detector import CLEAR, Picture, find_mark, readings
+from wan_demo.provenance.watermark import embed
+from wan_demo.request import Request
+
+KEY = bytes(range(32))
+PROMPTS = (
+    "a red ball moves right over green grass",
+    "a white star rises in the night sky",
+    "a blue box falls in the snow",
+    "a purple triangle moves left over the sea",
+)
+CLEAN = ("-crf", "17")
+HALF = "lutrgb=r=val*.5:g=val*.5:b=val*.5"
+MORE = "lutrgb=r=clip(val*1.5\\,0\\,255):g=clip(val*1.5\\,0\\,255):b=clip(val*1.5\\,0\\,255)"
+SMALLER = "crop=iw*.71:ih*.71:iw*.2:ih*.1"
+PERSPECTIVE = "perspective=W*{0}:H*{0}:W*(1-{0}/2):H*{0}/3:0:H:W*(1-{0}):H*(1-{0}/2)"
+
+
+def h264(crf: int, *more: str) -> tuple[str, ...]:
+    return ("-crf", str(crf), *more)
+
+
+def h265(crf: int) -> tuple[str, ...]:
+    return ("-c:v", "libx265", "-crf", str(crf), "-x265-params", "log-level=none")
+
+
+def filtered(*filters: str) -> tuple[str, ...]:
+    return ("-vf", ",".join(filters), *CLEAN)
+
+
+# name: the options of each run of ffmpeg
+ATTACKS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "none": (),
+    **{f"H.264 CRF {crf}": (h264(crf),) for crf in (23, 30, 40, 50)},
+    **{f"H.265 CRF {crf}": (h265(crf),) for crf in (23, 30, 40, 50)},
+    "AV1 CRF 40": (("-c:v", "libsvtav1", "-crf", "40", "-preset", "8"),),
+    "resize .71": (filtered("scale=iw*.71:-2"),),
+    "resize .55": (filtered("scale=iw*.55:-2"),),
+    "crop .71": (filtered(SMALLER),),
+    "crop .55": (filtered("crop=iw*.55:ih*.55:iw*.3:ih*.2"),),
+    "rotation 10": (filtered("rotate=10*PI/180"),),
+    "rotation 90": (filtered("transpose=1"),),
+    "mirrored": (filtered("hflip"),),
+    "perspective .1": (filtered(PERSPECTIVE.format(0.1)),),
+    "brightness -50%": (filtered(HALF),),
+    "brightness +50%": (filtered(MORE),),
+    "contrast -50%": (filtered("eq=contrast=.5"),),
+    "contrast +50%": (filtered("eq=contrast=1.5"),),
+    "saturation +50%": (filtered("eq=saturation=1.5"),),
+    "grey": (filtered("hue=s=0"),),
+    "hue 90": (filtered("hue=h=90"),),
+    "blur, sigma 3": (filtered("gblur=sigma=3"),),
+    "median 7x7": (filtered("median=radius=3"),),
+    "denoised": (filtered("hqdn3d=8"),),
+    "noise": (filtered("noise=alls=16:allf=t"),),
+    "JPEG frames": (("-c:v", "mjpeg", "-q:v", "12", "-pix_fmt", "yuvj420p"), CLEAN),
+    "logo": (filtered("drawbox=iw*.05:ih*.1:iw*.3:ih*.25:red:fill"),),
+    "30 to 24 fps": (("-r", "24", *CLEAN),),
+    "every 10th frame dropped": (filtered("select=mod(n\\,10)", "setpts=N/30/TB"),),
+    "25% faster": (filtered("setpts=PTS/1.25"),),
+    "3 frames averaged": (filtered("tmix=frames=3"),),
+    "second half": (("-ss", "0.5", *CLEAN),),
+    "two generations": (h264(28), h265(28)),
+    "screen": (filtered("scale=iw*.6:-2", PERSPECTIVE.format(0.03)), h264(30), filtered("scale=1280:-2")),
+    "CRF 30, crop .71, brightness -50%": (h264(30), filtered(SMALLER, HALF)),
+    "CRF 40, crop .71, brightness -50%": (h264(40), filtered(SMALLER, HALF)),
+}
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A clip before and after it was marked, with its payload, and the marked file."""
+
+    kind: str
+    clip: Clip
+    marked: Clip
+    payload: bytes
+    path: Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.watermark", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--clips", type=int, default=4, help="of each kind")
+    parser.add_argument("--unmarked", type=int, default=10000)
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        figures: dict[str, Any] = {}
+        if options.clips:
+            marked = list(mark(options.clips, folder))
+            figures |= {"quality": quality(marked, folder), "forgeries": forgeries(marked, folder)}
+            figures["attacks"] = {
+                attack: attacked(marked, attack, folder)
+                for attack in tqdm(ATTACKS, desc="attacks", file=sys.stderr, mininterval=5)
+            }
+        if options.unmarked:
+            figures["unmarked"] = false_alarms(options.unmarked)
+    print(table(figures))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
+
+
+def mark(count: int, folder: Path) -> Iterator[Marked]:
+    """`count` generated clips and as many of noise, each with another payload."""
+    preset = find("pocket", "distilled")
+    parts = models.load(preset)
+    for i in range(2 * count):
+        if i < count:
+            request, clock = Request(PROMPTS[i % len(PROMPTS)], seed=i), pipeline.Clock()
+            latents = pipeline.result_of(pipeline.draw(request, preset, parts, clock))
+            kind, clip = "generated", pipeline.result_of(pipeline.finish(latents, request, parts, clock))
+        else:
+            kind, clip = "noise", natural(i, 30, 720, 1280)
+        payload = np.random.default_rng(i).bytes(8)
+        marked = embed(clip, payload, KEY)
+        mp4.write(marked, folder / f"{i}.mp4")
+        yield Marked(kind, clip, marked, payload, folder / f"{i}.mp4")
+
+
+def quality(marked: list[Marked], folder: Path) -> dict[str, Any]:
+    """Lowest PSNR (dB, RGB), greatest loss of VMAF against the same clip encoded without a mark, ms a frame."""
+    psnr, loss, embedding, reading = [], [], [], []
+    for m in marked:
+        error = np.mean(np.square(m.marked.frames.astype(np.float32) - m.clip.frames))
+        psnr.append(10 * np.log10(255**2 / float(error)))
+        mp4.write(m.clip, folder / "plain.mp4")
+        encode(folder / "plain.mp4", folder / "lossless.mp4", ("-qp", "0"))
+        loss.append(vmaf(folder / "plain.mp4", folder / "lossless.mp4") - vmaf(m.path, folder / "lossless.mp4"))
+        count = len(m.clip.frames)
+        started = time.process_time()
+        embed(m.clip, m.payload, KEY)
+        embedding.append((time.process_time() - started) / count * 1000)
+        started = time.process_time()
+        find_mark(pictures_of(m.path), KEY, m.payload.__eq__)
+        reading.append((time.process_time() - started) / count * 1000)
+    return {
+        "psnr_db": round(min(psnr), 2),
+        "vmaf_loss": round(max(loss), 2),
+        "embed_ms": round(float(np.median(embedding)), 1),
+        "read_ms": round(float(np.median(reading)), 1),
+    }
+
+
+def attacked(marked: list[Marked], attack: str, folder: Path) -> dict[str, float]:
+    """Of both kinds together: bit accuracy, share read exactly, share of those taken for copied."""
+    accuracy, exact, copied = [], [], []
+    for m in marked:
+        path = m.path
+        for i, run in enumerate(ATTACKS[attack]):
+            path = encode(path, folder / f"attacked{i}.{'mkv' if 'mjpeg' in run else 'mp4'}", run)
+        sets = pictures_of(path)
+        reading = find_mark(sets, KEY, m.payload.__eq__)
+        exact.append(reading is not None)
+        copied.append(reading is not None and reading.copied)
+        best = m.payload if reading else max(readings(sets, KEY), key=lambda r: r[1])[0]
+        accuracy.append(float(np.mean(bits(best) == bits(m.payload))))
+    return {"bits": float(np.mean(accuracy)), "exact": float(np.mean(exact)), "copied": float(np.mean(copied))}
+
+
+def forgeries(marked: list[Marked], folder: Path) -> dict[str, int]:
+    """What was added to one clip is added to another: how many such were accepted."""
+    made = accepted = 0
+    for source, target in permutations(marked, 2):
+        count = min(len(source.clip.frames), len(target.clip.frames))
+        added = source.marked.frames[:count].astype(np.int16) - source.clip.frames[:count]
+        frames = np.clip(target.clip.frames[:count] + added, 0, 255).astype(np.uint8)
+        mp4.write(Clip(frames, target.clip.fps), folder / "forged.mp4")
+        reading = find_mark(pictures_of(folder / "forged.mp4"), KEY, source.payload.__eq__)
+        made, accepted = made + 1, accepted + (reading is not None and not reading.copied)
+    return {"made": made, "accepted": accepted}
+
+
+def false_alarms(count: int) -> dict[str, Any]:
+    """Readings of unmarked clips that are clear enough to be looked into; one in 2**24 of those passes the check."""
+    clear = tried = 0
+    for i in tqdm(range(count), desc="unmarked", file=sys.stderr, mininterval=5):
+        frame = natural(10**6 + i, 1).frames[0]
+        y, _, blue = cv2.split(cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb))
+        found = list(readings([[Picture.of(np.asarray(y, np.uint8), np.asarray(blue, np.uint8))]], KEY))
+        tried, clear = tried + len(found), clear + sum(likeness >= CLEAR for _, likeness, _ in found)
+    return {"clips": count, "readings": tried, "clear": clear, "expected_false": clear / 2**24 / count}
+
+
+def encode(source: Path, target: Path, options: tuple[str, ...]) -> Path:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", "-i", source, *options]
+    subprocess.run([*command, *(() if "-pix_fmt" in options else ("-pix_fmt", "yuv420p")), target], check=True)
+    return target
+
+
+def vmaf(path: Path, reference: Path) -> float:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", path, "-i", reference, "-lavfi", "libvmaf", "-f", "null", "-"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    return float(said.rsplit("VMAF score: ", 1)[1].split()[0])
+
+
+def bits(payload: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.unpackbits(np.frombuffer(payload, np.uint8))
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    lines = [f"{name}: {value}" for name, value in figures.items() if name != "attacks"]
+    if "attacks" in figures:
+        lines += ["", "| attack | bit accuracy | exact | taken for copied |", "|---|---|---|---|"]
+        lines += [
+            f"| {name} | {row['bits']:.3f} | {row['exact']:.0%} | {row['copied']:.0%} |"
+            for name, row in figures["attacks"].items()
+        ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
