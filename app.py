@@ -36,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(options: argparse.Namespace) -> int:
     """Load the models beside, open the page, and wait."""
+    from wan_demo.policy import FILE, PolicyError, load_policy
+    from wan_demo.store import home
     from wan_demo.ui.create import Desk
     from wan_demo.ui.page import build, launch_settings
     from wan_demo.worker import Worker
@@ -43,13 +45,14 @@ def serve(options: argparse.Namespace) -> int:
     worker = Worker(options.family, options.device)
     try:
         worker.start()
-        page = build(Desk(worker, options.family, options.device))
+        page = build(Desk(worker, options.family, options.device, load_policy(home() / FILE)))
         where = {"server_name": options.host, "server_port": options.port, "share": options.share}
         _, address, _ = page.launch(**where, **launch_settings(), prevent_thread_lock=True)
         print(f"The page is at {address}", flush=True)
         page.block_thread()
-    except OSError as error:
-        print(f"The page could not be opened ({error}): choose another --port.", file=sys.stderr)
+    except (PolicyError, OSError) as error:
+        other = f"The page could not be opened ({error}): choose another --port."
+        print(error if isinstance(error, PolicyError) else other, file=sys.stderr)
         return 1
     finally:
         worker.close()

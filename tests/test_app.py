@@ -87,7 +87,9 @@ def generate(address: str, values: list[object]) -> str:
 @shipped
 def test_a_clip_through_the_page(tmp_path: Path) -> None:
     with served(tmp_path) as address:
-        told = generate(address, ["a red ball bounces over green grass", "distilled", 1, 1, "640x360", "chain"])
+        told = generate(
+            address, ["a red ball bounces over green grass", "distilled", 1, 1, "640x360", "chain", "top left", "es"]
+        )
         found = re.search(r"/gradio_api/file=([^\"\\ ]+\.mp4)", told)
         assert found, told[-2000:]
         clip = tmp_path / "clip.mp4"

@@ -55,6 +55,8 @@ def test_a_prompt_with_unknown_words_is_made_and_told(tmp_path: Path, capsys: py
         [PROMPT, "--seed", "1.5"],
         [PROMPT, "--mode", "sideways"],
         [PROMPT, "--frames", "3"],
+        [PROMPT, "--label", "middle"],
+        [PROMPT, "--label-language", "tlh"],
     ],
 )
 def test_refused_with_one_sentence(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,3 +91,14 @@ def test_damaged_weights_exit_1(
     err = capsys.readouterr().err
     assert "vae/config.json is damaged" in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("tiny_table")
+def test_an_operators_file_that_is_broken_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_DEMO_HOME", str(tmp_path))
+    (tmp_path / "operator.toml").write_text("label_may_be_of = true")
+    assert run(tmp_path, PROMPT, "--family", "tiny") == 1
+    assert capsys.readouterr().err.strip().endswith("mend it, or take it away.")
+    assert not (tmp_path / "clip.mp4").exists()

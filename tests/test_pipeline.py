@@ -1,5 +1,6 @@
 import copy
 import json
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,16 +11,21 @@ import torch
 from diffusers import WanPipeline
 
 from wan_demo import mp4
+from wan_demo.clip import Clip
 from wan_demo.decode import decode
 from wan_demo.events import STAGES, Notice, Progress, Published
 from wan_demo.models import Models
 from wan_demo.pipeline import Clock, draw, generate, result_of
+from wan_demo.policy import Checker, Policy, Wanted
 from wan_demo.presets import Preset
 from wan_demo.provenance.identity import Identity
-from wan_demo.request import Request, RequestError
-from wan_demo.safety.frames import UnsafeClipError
+from wan_demo.provenance.label import has_label
+from wan_demo.request import Label, Request, RequestError
+from wan_demo.safety.frames import FAULTS, UnsafeClipError
+from wan_demo.safety.inspector import Inspector
 from wan_demo.values import Latents
 
+INSPECTOR = Inspector(Policy())
 PROMPT = "a red ball moves right over green grass"
 GOLDEN = Path(__file__).parent / "golden" / "tiny_chain.json"
 
@@ -61,7 +67,7 @@ def test_a_clip_that_fails_its_check_is_not_published(
     for parameter in vae.decoder.conv_out.parameters():
         parameter.data.zero_()  # every picture is the same grey
     events = generate(
-        Request(PROMPT, "full"), tiny_full, replace(tiny_models, vae=vae), identity, tmp_path / "clip.mp4"
+        Request(PROMPT, "full"), tiny_full, replace(tiny_models, vae=vae), identity, tmp_path / "clip.mp4", INSPECTOR
     )
     with pytest.raises(UnsafeClipError, match="does not move"):
         list(events)
@@ -73,7 +79,7 @@ def test_chain_publishes_what_was_asked(
 ) -> None:
     output = tmp_path / "clip.mp4"
     request = Request(PROMPT, "full", seed=3, width=640, height=360, duration_s=1.0)
-    events = list(generate(request, tiny_full, tiny_models, identity, output))
+    events = list(generate(request, tiny_full, tiny_models, identity, output, INSPECTOR))
     published = events[-1]
     assert isinstance(published, Published)
     made = mp4.probe(output)
@@ -96,7 +102,7 @@ def test_same_seed_same_frames_other_seed_other_frames(
     names = {"a": 1, "b": 1, "c": 2}
     for name, seed in names.items():
         request = Request(PROMPT, "full", seed=seed, width=320, height=180, duration_s=0.5)
-        list(generate(request, tiny_full, tiny_models, identity, tmp_path / f"{name}.mp4"))
+        list(generate(request, tiny_full, tiny_models, identity, tmp_path / f"{name}.mp4", INSPECTOR))
     frames = {name: mp4.read(tmp_path / f"{name}.mp4").frames for name in names}
     assert np.array_equal(frames["a"], frames["b"])
     assert not np.array_equal(frames["a"], frames["c"])
@@ -112,7 +118,7 @@ def test_golden_numbers(tiny_full: Preset, tiny_models: Models) -> None:
 def test_closing_the_chain_leaves_nothing(
     tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
 ) -> None:
-    events = generate(Request(PROMPT, "full"), tiny_full, tiny_models, identity, tmp_path / "clip.mp4")
+    events = generate(Request(PROMPT, "full"), tiny_full, tiny_models, identity, tmp_path / "clip.mp4", INSPECTOR)
     for event in events:
         if isinstance(event, Progress) and event.stage == "detail":
             break
@@ -127,7 +133,12 @@ def test_a_failure_leaves_nothing(
     with pytest.raises(OSError, match="disk"):
         list(
             generate(
-                Request(PROMPT, "full", width=320, height=180), tiny_full, tiny_models, identity, tmp_path / "clip.mp4"
+                Request(PROMPT, "full", width=320, height=180),
+                tiny_full,
+                tiny_models,
+                identity,
+                tmp_path / "clip.mp4",
+                INSPECTOR,
             )
         )
     assert list(tmp_path.iterdir()) == []
@@ -137,7 +148,11 @@ def test_unknown_words_are_told_first(
     tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
 ) -> None:
     event = next(
-        iter(generate(Request("a red dragon", "full"), tiny_full, tiny_models, identity, tmp_path / "clip.mp4"))
+        iter(
+            generate(
+                Request("a red dragon", "full"), tiny_full, tiny_models, identity, tmp_path / "clip.mp4", INSPECTOR
+            )
+        )
     )
     assert event == Notice("This model does not know: dragon. Balls.")
 
@@ -146,13 +161,23 @@ def test_a_prompt_against_the_rules_is_refused(
     tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
 ) -> None:
     with pytest.raises(RequestError, match=r"This prompt reads as sexual .*: .*\.$"):
-        next(iter(generate(Request("a n u d e woman"), tiny_full, tiny_models, identity, tmp_path / "clip.mp4")))
+        next(
+            iter(
+                generate(Request("a n u d e woman"), tiny_full, tiny_models, identity, tmp_path / "clip.mp4", INSPECTOR)
+            )
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_too_long_a_clip_is_refused(tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="2 s at most"):
-        next(iter(generate(Request(PROMPT, duration_s=2.5), tiny_full, tiny_models, identity, tmp_path / "clip.mp4")))
+        next(
+            iter(
+                generate(
+                    Request(PROMPT, duration_s=2.5), tiny_full, tiny_models, identity, tmp_path / "clip.mp4", INSPECTOR
+                )
+            )
+        )
 
 
 def test_numbers_that_are_not_finite_fail(tiny_full: Preset, tiny_models: Models) -> None:
@@ -175,3 +200,83 @@ def test_time_left_comes_from_an_earlier_run() -> None:
     nothing = Clock()
     with nothing.stage("layout"):
         assert nothing.progress(1, 4).seconds_left is None
+
+
+SMALL = Request(PROMPT, "full", width=320, height=180, duration_s=0.5)
+
+
+@pytest.mark.parametrize(
+    ("policy", "error", "why"),
+    [
+        (Policy(terms=Wanted(forbidden=("ball",))), RequestError, 'has the term "ball", against the operator'),
+        (Policy(terms=Wanted(required=("acme",))), RequestError, 'lacks the term "acme"'),
+        (Policy(colours=Wanted(required=("#01ff02",))), UnsafeClipError, "lacks the colour #01ff02"),
+        (Policy(checkers=(Checker("tests.checkers:Refusing"),)), UnsafeClipError, "clip shows a cat, so it is not"),
+        (Policy(checkers=(Checker("tests.checkers:Raising"),)), UnsafeClipError, "failed.*ask the operator"),
+    ],
+)
+def test_the_operators_rules_hold(
+    policy: Policy,
+    error: type[Exception],
+    why: str,
+    tiny_full: Preset,
+    tiny_models: Models,
+    identity: Identity,
+    tmp_path: Path,
+) -> None:
+    with closing(Inspector(policy)) as inspector, pytest.raises(error, match=why):
+        list(generate(SMALL, tiny_full, tiny_models, identity, tmp_path / "clip.mp4", inspector))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_operators_rules_saw_is_reported(
+    tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
+) -> None:
+    policy = Policy(
+        terms=Wanted(("acme",), ("ball",)),
+        colours=Wanted(("#01ff02",)),
+        checkers=(Checker("tests.checkers:Content"),),
+    )
+    with closing(Inspector(policy)) as inspector:
+        *_, last = generate(SMALL, tiny_full, tiny_models, identity, tmp_path / "clip.mp4", inspector)
+    assert isinstance(last, Published)
+    assert last.report["operator"] == {
+        "terms": "as required",
+        "colours": {"#01ff02": 0.0},
+        "checkers": ["tests.checkers:Content"],
+    }
+
+
+def test_a_check_of_ours_that_fails_lets_nothing_out(
+    tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(clip: Clip) -> bool:
+        raise ZeroDivisionError("broken")
+
+    monkeypatch.setitem(FAULTS, "is broken", broken)
+    with pytest.raises(ZeroDivisionError):
+        list(generate(SMALL, tiny_full, tiny_models, identity, tmp_path / "clip.mp4", INSPECTOR))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_label_is_where_and_in_which_language_it_was_asked(
+    tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
+) -> None:
+    request = replace(SMALL, label=Label("top left", "zh"))
+    list(generate(request, tiny_full, tiny_models, identity, tmp_path / "clip.mp4", INSPECTOR))
+    shown = [frame.luma for frame in mp4.read_planes(tmp_path / "clip.mp4")]
+    assert all(has_label(luma, "zh", "top left") for luma in shown)
+    assert not any(has_label(luma) for luma in shown)
+
+
+def test_the_label_is_left_out_only_where_the_operator_allows_it(
+    tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
+) -> None:
+    request, output = replace(SMALL, label=Label("off")), tmp_path / "clip.mp4"
+    with pytest.raises(RequestError, match="cannot be left out here: choose a place"):
+        list(generate(request, tiny_full, tiny_models, identity, output, INSPECTOR))
+    assert not output.exists()
+    *_, last = generate(request, tiny_full, tiny_models, identity, output, Inspector(Policy(label_may_be_off=True)))
+    assert isinstance(last, Published)
+    assert "label" not in last.report["seconds"]
+    assert not any(has_label(frame.luma) for frame in mp4.read_planes(output))

@@ -7,15 +7,17 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
 
 from wan_demo.events import STAGES, Event, Notice, Published
+from wan_demo.policy import FILE, PolicyError, load_policy
 from wan_demo.presets import FAMILIES, find
 from wan_demo.provenance.identity import IdentityError, load_identity
-from wan_demo.request import MODES, TIERS, Request, RequestError, parse_size
+from wan_demo.request import LANGUAGES, MODES, PLACES, TIERS, Label, Request, RequestError, parse_size
 from wan_demo.safety.frames import UnsafeClipError
 
 FAILED, REFUSED, ALTERED, NO_TRACE = 1, 2, 3, 4
@@ -52,6 +54,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     make.add_argument("--mode", default="chain", help=f"one of: {', '.join(MODES)}; direct skips the upsampling")
     make.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT in pixels, 16:9")
     make.add_argument("--duration", default="2", help="seconds")
+    make.add_argument("--label", default=PLACES[0], help=f"where it stands: {', '.join(PLACES)}; off, where allowed")
+    make.add_argument("--label-language", default=LANGUAGES[0], help=f"one of: {', '.join(LANGUAGES)}")
     make.add_argument("--output", type=Path, help="the MP4 file to write")
     make.add_argument("--device", default="cpu", help="cpu or cuda")
     make.add_argument("--json", action="store_true", help="print a report of the clip on stdout")
@@ -72,6 +76,7 @@ def generate(options: argparse.Namespace) -> int:
         width,
         height,
         _number("duration", options.duration),
+        Label(options.label, options.label_language),
     )
     preset = find(options.family, request.tier)
     preset.check(request)
@@ -79,17 +84,19 @@ def generate(options: argparse.Namespace) -> int:
     check_output(output)
 
     from wan_demo import models, pipeline  # heavy: not before the request has been found good
+    from wan_demo.safety.inspector import Inspector
     from wan_demo.store import KEYS, Records, Timings, home
 
     timings, key = Timings(), (preset.family, preset.tier, request.mode, options.device)
     try:
         identity = load_identity(home() / KEYS)
         parts = models.load(preset, options.device)
-        events = pipeline.generate(request, preset, parts, identity, output, timings.expected(key))
-        published = _watch(events)
+        with closing(Inspector(load_policy(home() / FILE))) as inspector:
+            events = pipeline.generate(request, preset, parts, identity, output, inspector, timings.expected(key))
+            published = _watch(events)
     except RequestError:
         raise
-    except (models.WeightsError, UnsafeClipError, IdentityError) as error:
+    except (models.WeightsError, UnsafeClipError, IdentityError, PolicyError) as error:
         print(error, file=sys.stderr)
         return FAILED
     except Exception as error:  # noqa: BLE001 - the boundary of the program

@@ -29,8 +29,9 @@ from wan_demo.provenance.label import add_label, has_label
 from wan_demo.provenance.metadata import add_xmp, tags
 from wan_demo.provenance.signature import sign
 from wan_demo.provenance.watermark import embed
-from wan_demo.request import Request, RequestError
+from wan_demo.request import Label, Request, RequestError
 from wan_demo.safety.frames import check_frames
+from wan_demo.safety.inspector import Inspector
 from wan_demo.safety.prompt import screen
 from wan_demo.shapes import ClipShape, frame_count
 from wan_demo.text import check_prompt, encode_prompts, unknown_words
@@ -70,22 +71,25 @@ def generate(
     models: Models,
     identity: Identity,
     output: Path,
+    inspector: Inspector,
     expected: Mapping[str, float] | None = None,
 ) -> Generator[Event, None, None]:
     """Make the clip: yields Progress (and any Notice) as it goes and Published at the end. Close it to cancel.
 
-    identity: whose clip it will be; expected: seconds a stage took before, for the time left.
+    identity: whose clip it will be; inspector: the operator's own rules; expected: seconds a stage took before, for
+    the time left.
 
     Raises:
         RequestError: the prompt breaks a safety rule, the model cannot read it, or the clip is longer than it makes.
         FloatingPointError: a model gave no finite numbers.
-        UnsafeClipError: the clip flashes, is black or stands still.
+        UnsafeClipError: the clip flashes, is black or stands still, or breaks a rule of the operator's.
         OSError, RuntimeError: the file could not be written, or does not read back as what was written.
     """
     preset.check(request)
     refusal = screen(request.prompt)
     if refusal is not None:
         raise RequestError(refusal.sentence)
+    inspector.check_request(request)
     check_prompt(request.prompt, models.tokenizer)
     unknown = unknown_words(request.prompt, models.tokenizer)
     if unknown:
@@ -93,11 +97,11 @@ def generate(
     clock = Clock(expected)
     started = time.perf_counter()
     latents = yield from draw(request, preset, models, clock)
-    clip = yield from finish(latents, request, models, clock)
+    clip, seen = yield from finish(latents, request, models, inspector, clock)
     mark = identity.mark(facts(request, preset))
-    made = yield from _publish(clip, mark, identity, output, clock)
+    made = yield from _publish(clip, request.label, mark, identity, output, clock)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
-    yield Published(output, {"id": mark, **report(request, preset, output, made, seconds)})
+    yield Published(output, {"id": mark, **report(request, preset, output, made, seconds), "operator": seen})
 
 
 def result_of(events: Generator[Progress, None, Result]) -> Result:
@@ -156,8 +160,10 @@ def _denoise(
     return latents, clean
 
 
-def finish(latents: Latents, request: Request, models: Models, clock: Clock) -> Generator[Progress, None, Clip]:
-    """From clean latents to the labelled frames of the file, checked on the way."""
+def finish(
+    latents: Latents, request: Request, models: Models, inspector: Inspector, clock: Clock
+) -> Generator[Progress, None, tuple[Clip, dict[str, Any]]]:
+    """From clean latents to the labelled frames of the file, checked on the way, and what the operator's rules saw."""
     with clock.stage("decode"):
         yield clock.progress()
         clip = decode(latents, models.vae)
@@ -170,14 +176,16 @@ def finish(latents: Latents, request: Request, models: Models, clock: Clock) -> 
     with clock.stage("check"):
         yield clock.progress()
         check_frames(clip)
-    with clock.stage("label"):
-        yield clock.progress()
-        clip = add_label(clip)
-    return clip
+        seen = inspector.check_clip(clip)
+    if request.label.place != "off":
+        with clock.stage("label"):
+            yield clock.progress()
+            clip = add_label(clip, request.label.language, request.label.place)
+    return clip, seen
 
 
 def _publish(
-    clip: Clip, mark: str, identity: Identity, output: Path, clock: Clock
+    clip: Clip, label: Label, mark: str, identity: Identity, output: Path, clock: Clock
 ) -> Generator[Progress, None, mp4.Probe]:
     """Watermark, write, sign and read back; only what reads back whole is moved to `output`."""
     with clock.stage("watermark"):
@@ -195,7 +203,9 @@ def _publish(
         with clock.stage("read back"):
             yield clock.progress()
             made, finding = mp4.probe(signed), check(signed, identity)
-            labelled = all(has_label(frame.luma) for frame in mp4.read_planes(signed))
+            labelled = label.place == "off" or all(
+                has_label(frame.luma, label.language, label.place) for frame in mp4.read_planes(signed)
+            )
             if (
                 not labelled
                 or made.frames != len(clip.frames)

@@ -12,8 +12,33 @@ MIN_HEIGHT, MAX_HEIGHT = 180, 1080
 ASPECT = 16 / 9
 
 
+LANGUAGES = ("en", "zh", "ja", "es", "fr", "ar")
+PLACES = ("bottom right", "bottom left", "top right", "top left")
+
+
 class RequestError(ValueError):
     """The request is refused. The message is one sentence that says what to do next."""
+
+
+def _one_of(name: str, value: str, options: tuple[str, ...]) -> None:
+    if value not in options:
+        raise RequestError(f"There is no {name} called {value!r}: choose {', '.join(options[:-1])} or {options[-1]}.")
+
+
+@dataclass(frozen=True)
+class Label:
+    """The visible label: where it stands, or "off", and in which language.
+
+    Raises:
+        RequestError: there is no such place or language.
+    """
+
+    place: str = PLACES[0]
+    language: str = LANGUAGES[0]
+
+    def __post_init__(self) -> None:
+        _one_of("place for the label", self.place, (*PLACES, "off"))
+        _one_of("language of the label", self.language, LANGUAGES)
 
 
 @dataclass(frozen=True)
@@ -31,6 +56,7 @@ class Request:
     width: int = 1280
     height: int = 720
     duration_s: float = 2.0
+    label: Label = Label()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", " ".join(self.prompt.split()))
@@ -57,11 +83,6 @@ def parse_size(text: str) -> tuple[int, int]:
     if match is None:
         raise RequestError(f"The size {text!r} is not of the form WIDTHxHEIGHT: write it like 1280x720.")
     return int(match[1]), int(match[2])
-
-
-def _one_of(name: str, value: str, options: tuple[str, ...]) -> None:
-    if value not in options:
-        raise RequestError(f"There is no {name} called {value!r}: choose {' or '.join(options)}.")
 
 
 def _check_size(width: int, height: int) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wan_demo.events import STAGES, Event, Notice, Progress, Published
+from wan_demo.policy import FILE, PolicyError, load_policy
 from wan_demo.presets import PRESETS, Preset, find
 from wan_demo.provenance.identity import IdentityError, load_identity
 from wan_demo.request import Request, RequestError
 from wan_demo.safety.frames import UnsafeClipError
+from wan_demo.safety.inspector import Inspector
 from wan_demo.store import KEYS, Records, Timings, home
 
 if TYPE_CHECKING:
@@ -109,6 +111,7 @@ def _serve(pipe: Connection, family: str, device: str) -> None:
     from wan_demo import models  # heavy: in the child alone
 
     loaded: dict[str, models.Models] = {}
+    inspector: Inspector | None = None
     with suppress(models.WeightsError):  # told when a job needs them
         loaded |= {p.tier: models.load(p, device) for p in PRESETS if p.family == family}
     while True:
@@ -120,12 +123,14 @@ def _serve(pipe: Connection, family: str, device: str) -> None:
             continue
         request, output = job
         try:
+            inspector = inspector or Inspector(load_policy(home() / FILE))
+            preset = find(family, request.tier)
             if request.tier not in loaded:
-                loaded[request.tier] = models.load(find(family, request.tier), device)
-            pipe.send(("done", _make(pipe, request, output, find(family, request.tier), loaded[request.tier])))
+                loaded[request.tier] = models.load(preset, device)
+            pipe.send(("done", _make(pipe, request, output, preset, loaded[request.tier], inspector)))
         except RequestError as error:
             pipe.send(("refused", str(error)))
-        except (models.WeightsError, UnsafeClipError, IdentityError) as error:
+        except (models.WeightsError, UnsafeClipError, IdentityError, PolicyError) as error:
             pipe.send(("failed", str(error)))
         except Exception as error:  # noqa: BLE001 - the boundary of the process: every failure becomes a sentence
             traceback.print_exc()
@@ -133,14 +138,19 @@ def _serve(pipe: Connection, family: str, device: str) -> None:
 
 
 def _make(
-    pipe: Connection, request: Request, output: Path, preset: Preset, models: "wan_demo.models.Models"
+    pipe: Connection,
+    request: Request,
+    output: Path,
+    preset: Preset,
+    models: "wan_demo.models.Models",
+    inspector: Inspector,
 ) -> Published | None:
     """Make the clip and pass its progress on; None when the parent cancels."""
     from wan_demo.pipeline import generate
 
     identity = load_identity(home() / KEYS)
     timings, key = Timings(), (preset.family, preset.tier, request.mode, str(models.vae.device.type))
-    events = generate(request, preset, models, identity, output, timings.expected(key))
+    events = generate(request, preset, models, identity, output, inspector, timings.expected(key))
     for event in events:
         if isinstance(event, Published):
             timings.record(key, event.report["seconds"])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from wan_demo.clip import Clip
-from wan_demo.provenance.label import add_label, has_label
+from wan_demo.provenance.label import WORDINGS, _font, add_label, has_label
+from wan_demo.request import LANGUAGES, PLACES
 
 SIZES = [(720, 1280), (1280, 720), (128, 224), (480, 480)]
 
@@ -18,7 +19,7 @@ def flat(grey: int, height: int, width: int, count: int = 2) -> Clip:
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("grey", [0, 128, 255])
 def test_it_is_tall_enough_and_stands_out(grey: int, height: int, width: int) -> None:
-    labelled = add_label(flat(grey, height, width), "HI").frames[0].astype(float)
+    labelled = add_label(flat(grey, height, width)).frames[0].astype(float)
     letters = labelled.min(2) > 170
     if grey == 255:  # the scene is as white as the letters: look on the plate alone
         rows, columns = np.nonzero(labelled.max(2) < 200)
@@ -47,15 +48,31 @@ def test_every_frame_has_it_and_the_rest_is_untouched() -> None:
     assert (result.fps, len(result.frames)) == (source.fps, 5)
 
 
-@pytest.mark.parametrize(("text", "why"), [("", "needs a text"), ("x" * 90, "does not fit"), ("\u751f", "no letter")])
-def test_a_label_nobody_could_read_is_refused(text: str, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        add_label(flat(100, 128, 224), text)
+def test_a_frame_without_room_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        add_label(flat(100, 128, 48), "ar")
+
+
+def test_it_speaks_every_language_that_can_be_asked_for() -> None:
+    assert set(WORDINGS) == set(LANGUAGES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_letter_is_in_its_font(language: str) -> None:
+    wording = WORDINGS[language]
+    font = _font(wording, 36)
+    missing = bytes(font.getmask("\U0010ffff"))  # no font has this one: it draws the box that stands for "missing"
+    assert [c for c in wording.text if not c.isspace() and bytes(font.getmask(c)) == missing] == []
+    _, top, _, bottom = font.getbbox(wording.tall)
+    assert bottom - top >= 36
 
 
 @pytest.mark.parametrize("grey", [0, 128, 255])
-def test_it_is_found_where_it_is_and_nowhere_else(grey: int) -> None:
+@pytest.mark.parametrize("place", PLACES)
+def test_it_is_found_where_it_is_and_nowhere_else(grey: int, place: str) -> None:
     bare = flat(grey, 360, 640)
-    assert has_label(add_label(bare).frames[0, ..., 1])
-    assert not has_label(bare.frames[0, ..., 1])
-    assert not has_label(add_label(bare, "HI").frames[0, ..., 1])
+    for language in LANGUAGES:
+        shown = add_label(bare, language, place).frames[0, ..., 1]
+        assert [there for there in PLACES if has_label(shown, language, there)] == [place]
+        assert has_label(shown, "en", place) == (language == "en")
+    assert not has_label(bare.frames[0, ..., 1], "en", place)

@@ -8,7 +8,7 @@ import pytest
 
 from wan_demo.__main__ import parse
 from wan_demo.presets import Measured, find
-from wan_demo.request import Request, parse_size
+from wan_demo.request import Label, Request, parse_size
 from wan_demo.ui import draw
 from wan_demo.ui.job import View
 from wan_demo.worker import STAGES, Progress, Published
@@ -72,6 +72,7 @@ def test_the_line_of_stages() -> None:
     assert "about 3.2 s left" in html
     assert html.count("<span") == len(STAGES) + 1
     assert "enlarge" not in draw.status(replace(view, request=Request("a ball", mode="direct")))
+    assert "add label" not in draw.status(replace(view, request=Request("a ball", label=Label("off"))))
     assert "left" not in draw.status(replace(view, now=Progress("layout", 1, 2, None)))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wan_demo.request import Request, RequestError
+from wan_demo.request import Label, Request, RequestError
 from wan_demo.ui.job import make, to_request
 from wan_demo.worker import Event, JobError, Notice, Progress, Published
 
@@ -40,8 +40,8 @@ def until(condition: Any, seconds: float = 10) -> bool:
 
 
 def test_widgets_become_a_request() -> None:
-    made = to_request(" a red  ball ", "full", 7.0, 1.5, "640x360", "direct")
-    assert made == Request("a red ball", "full", 7, "direct", 640, 360, 1.5)
+    made = to_request(" a red  ball ", "full", 7.0, 1.5, "640x360", "direct", "top left", "fr")
+    assert made == Request("a red ball", "full", 7, "direct", 640, 360, 1.5, Label("top left", "fr"))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,14 @@ def test_widgets_become_a_request() -> None:
 )
 def test_what_cannot_be_made_is_refused_in_a_sentence(values: tuple[Any, ...], word: str) -> None:
     with pytest.raises(RequestError, match=word):
-        to_request(*values)
+        to_request(*values, "top left", "en")  # type: ignore[call-arg]
+
+
+def test_a_label_nobody_could_read_is_refused() -> None:
+    with pytest.raises(RequestError, match="no place for the label called 'middle': choose bottom right, "):
+        to_request("a ball", "full", 1, 2, "640x360", "chain", "middle", "en")
+    with pytest.raises(RequestError, match="no language of the label called 'tlh'"):
+        to_request("a ball", "full", 1, 2, "640x360", "chain", "off", "tlh")
 
 
 def test_events_become_views() -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from wan_demo.policy import Policy
 from wan_demo.presets import FAMILIES, find
 from wan_demo.request import MAX_SEED, Request
 from wan_demo.store import Timings
 from wan_demo.ui.create import EXAMPLES, SIZES, CreateTab, Desk, new_seed
 from wan_demo.ui.job import to_request
-from wan_demo.ui.page import build, launch_settings
+from wan_demo.ui.page import build, launch_settings, preferred_language
 from wan_demo.worker import Event, JobError, Progress, Published
 
 REPORT: dict[str, Any] = {
@@ -30,7 +31,7 @@ REPORT: dict[str, Any] = {
     },
     "seconds": {"encode": 0.1, "total": 0.1},
 }
-WIDGETS = ("a red ball", "distilled", 0, 2, "1280x720", "chain")
+WIDGETS = ("a red ball", "distilled", 0, 2, "1280x720", "chain", "bottom right", "en")
 
 
 class Double:
@@ -123,7 +124,7 @@ def test_a_refusal_is_a_sentence_and_the_next_job_goes_through(tab: CreateTab, w
     (refused,) = tab.run("", *WIDGETS[1:])
     assert set(refused) == {tab.status}  # the prompt and the settings stay
     assert "The prompt is empty" in refused[tab.status]
-    (long,) = tab.run("a ball", "full", 0, 60, "1280x720", "chain")
+    (long,) = tab.run("a ball", "full", 0, 60, "1280x720", "chain", "off", "en")
     assert "2 s at most, not 60 s" in long[tab.status]
     worker.fails = True
     assert "The models are missing" in list(tab.run(*WIDGETS))[-1][tab.status]
@@ -153,5 +154,23 @@ def test_what_the_page_offers_can_be_made() -> None:
     for family in FAMILIES:
         for text in EXAMPLES.get(family, ("a ball",)):
             for _, size in SIZES:
-                find(family, "distilled").check(to_request(text, "distilled", new_seed(), 2, size, "chain"))
+                find(family, "distilled").check(
+                    to_request(text, "distilled", new_seed(), 2, size, "chain", "off", "en")
+                )
     assert 0 <= new_seed() <= MAX_SEED
+
+
+def test_the_label_can_be_turned_off_only_where_the_operator_allows_it(worker: Double) -> None:
+    for allowed in (False, True):
+        with gr.Blocks(analytics_enabled=False):
+            tab = CreateTab(Desk(worker, "pocket", "cpu", Policy(label_may_be_off=allowed)))
+        assert ("off" in [value for _, value in tab.label.choices]) == allowed
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [("fr-CH, fr;q=0.9, en;q=0.8", "fr"), ("zh-TW", "zh"), ("de,ja;q=0.5", "ja"), ("de", "en"), ("", "en")],
+)
+def test_the_label_starts_in_the_browsers_language(header: str, language: str) -> None:
+    visitor = gr.Request(headers={"accept-language": header})
+    assert preferred_language(visitor) == language

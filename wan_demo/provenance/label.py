@@ -1,27 +1,58 @@
 """The visible label: people see that the clip was made by a model."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from wan_demo.clip import Clip
+from wan_demo.request import LANGUAGES, PLACES
 
-TEXT = "AI-generated"
 MIN_HEIGHT_SHARE = 0.05  # of the shorter side; GB 45438-2025 asks for this much
 _PLATE_RGBA = (0, 0, 0, 176)  # dark enough for white text on a white scene (contrast 8:1), and the scene shines through
 _TEXT_RGBA = (255, 255, 255, 255)
 READABLE = 60  # levels; white letters on the plate are 110 or more lighter, in limited range, whatever is behind it
+CLEAN = 0.9  # the share of letters and of plate that are on their side of the middle between the two
+_FONTS = Path(__file__).parent / "fonts"
 
 
-def add_label(clip: Clip, text: str = TEXT) -> Clip:
-    """Draw text, white on a dark plate, in the bottom right corner of every frame.
+@dataclass(frozen=True)
+class Wording:
+    """text: as it is drawn, from left to right. font: a file of fonts/, or None for Pillow's own. tall: a letter whose
+    height is the label's."""
 
-    Its capitals are at least 5% of the shorter side tall. Returns a new clip of the same size, rate and length. Raises
-    ValueError when the text is empty, has a letter that the font lacks, or is too wide for the frame.
+    text: str
+    font: str | None = None
+    tall: str = "H"
+
+
+WORDINGS = {
+    "en": Wording("AI-generated"),
+    "zh": Wording("人工智能生成", "droid.ttf", "生"),
+    "ja": Wording("人工知能が生成", "droid.ttf", "生"),
+    "es": Wording("Generado por IA"),
+    "fr": Wording("Généré par IA", "dejavu.ttf", "I"),
+    # "made by artificial intelligence", as joined letters from left to right: few Pillows can join them themselves
+    "ar": Wording(
+        "\ufef2\ufecb\ufe8e\ufee8\ufec4\ufebb\ufefb\ufe8d \ufe80\ufe8e\ufedb\ufeac\ufedf\ufe8e\ufe91"
+        " \ufeaa\ufedf\ufeee\ufee3",
+        "dejavu.ttf",
+        "\ufe8d",
+    ),
+}
+
+
+def add_label(clip: Clip, language: str = LANGUAGES[0], place: str = PLACES[0]) -> Clip:
+    """Draw the label, white on a dark plate, in a corner of every frame.
+
+    Its letters are at least 5% of the shorter side tall. Returns a new clip of the same size, rate and length. Raises
+    ValueError when it is too wide for the frame.
     """
     height, width = clip.frames.shape[1:3]
-    plate = _draw(text, min(height, width))
-    rows, columns = _corner(height, width, plate)
+    plate = _draw(WORDINGS[language], min(height, width))
+    rows, columns = _corner(height, width, plate, place)
     frames = clip.frames.copy()
     alpha = plate[..., 3:].astype(np.float32) / 255
     corner = frames[:, rows, columns]
@@ -29,56 +60,52 @@ def add_label(clip: Clip, text: str = TEXT) -> Clip:
     return Clip(frames, clip.fps)
 
 
-def has_label(luma: npt.NDArray[np.uint8], text: str = TEXT) -> bool:
-    """Whether a frame's luma (H, W) shows the label: its letters are lighter than its plate by READABLE levels."""
+def has_label(luma: npt.NDArray[np.uint8], language: str = LANGUAGES[0], place: str = PLACES[0]) -> bool:
+    """Whether a frame's luma (H, W) shows the label: its letters, and they alone, are lighter than its plate."""
     height, width = luma.shape
-    plate = _draw(text, min(height, width))
-    rows, columns = _corner(height, width, plate)
+    plate = _draw(WORDINGS[language], min(height, width))
+    rows, columns = _corner(height, width, plate, place)
     shown = luma[rows, columns]
-    letters = plate[..., :3].min(2) > 250
-    ground = plate[..., :3].max(2) == 0
-    return float(shown[letters].mean()) - float(shown[ground].mean()) > READABLE
+    drawn = plate[..., :3].min(2)  # thin strokes are not quite white in a small picture
+    letters, ground = shown[drawn > 0.8 * drawn.max()], shown[plate[..., :3].max(2) == 0]
+    middle = (float(letters.mean()) + float(ground.mean())) / 2
+    stand_out = float(letters.mean()) - float(ground.mean()) > READABLE
+    return stand_out and min((letters > middle).mean(), (ground < middle).mean()) > CLEAN
 
 
-def _corner(height: int, width: int, plate: npt.NDArray[np.uint8]) -> tuple[slice, slice]:
+def _corner(height: int, width: int, plate: npt.NDArray[np.uint8], place: str) -> tuple[slice, slice]:
     """The rows and columns of a frame where the plate lies."""
     plate_height, plate_width = plate.shape[:2]
     margin = min(height, width) // 40
     if plate_width + margin > width or plate_height + margin > height:
-        raise ValueError(f"The label does not fit into a frame of {width}x{height} pixels: shorten it.")
-    rows = slice(height - margin - plate_height, height - margin)
-    return rows, slice(width - margin - plate_width, width - margin)
+        raise ValueError(f"The label does not fit into a frame of {width}x{height} pixels: ask for a larger one.")
+    top = margin if "top" in place else height - margin - plate_height
+    left = margin if "left" in place else width - margin - plate_width
+    return slice(top, top + plate_height), slice(left, left + plate_width)
 
 
-def _draw(text: str, shorter_side: int) -> npt.NDArray[np.uint8]:
+def _draw(wording: Wording, shorter_side: int) -> npt.NDArray[np.uint8]:
     """The label by itself: (h, w, 4) uint8 RGBA."""
-    font = _font(MIN_HEIGHT_SHARE * shorter_side)
-    _check(text, font)
-    left, top, right, bottom = (round(side) for side in font.getbbox(text))
+    font = _font(wording, MIN_HEIGHT_SHARE * shorter_side)
+    left, top, right, bottom = (round(side) for side in font.getbbox(wording.text))
     pad = max(2, (bottom - top) // 3)
     image = Image.new("RGBA", (right - left + 2 * pad, bottom - top + 2 * pad), _PLATE_RGBA)
     # Text drawn straight onto the plate would make its soft edges see-through, so it is laid over it.
     ink = Image.new("RGBA", image.size)
-    ImageDraw.Draw(ink).text((pad - left, pad - top), text, _TEXT_RGBA, font)
+    ImageDraw.Draw(ink).text((pad - left, pad - top), wording.text, _TEXT_RGBA, font)
     return np.asarray(Image.alpha_composite(image, ink))
 
 
-def _font(capital_height: float) -> ImageFont.FreeTypeFont:
-    """Pillow's own font, in the smallest size whose capitals are at least capital_height pixels tall."""
-    size = max(6, round(capital_height))  # a capital is lower than the size, so this starts too small
+def _font(wording: Wording, height: float) -> ImageFont.FreeTypeFont:
+    """The wording's font, in the smallest size whose tall letter is at least height pixels tall."""
+    size = max(6, round(height))  # a letter is lower than the size, so this starts too small
     while True:
-        font = ImageFont.load_default(size)
+        if wording.font is None:
+            font = ImageFont.load_default(size)
+        else:  # letters are joined already, so nothing is left to Raqm, which few machines have
+            font = ImageFont.truetype(_FONTS / wording.font, size, layout_engine=ImageFont.Layout.BASIC)
         assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
-        _, top, _, bottom = font.getbbox("H")
-        if bottom - top >= capital_height:
+        _, top, _, bottom = font.getbbox(wording.tall)
+        if bottom - top >= height:
             return font
         size += 1
-
-
-def _check(text: str, font: ImageFont.FreeTypeFont) -> None:
-    if not text.strip():
-        raise ValueError("The label needs a text.")
-    missing = bytes(font.getmask("\U0010ffff"))  # no font has this one: it draws the box that stands for "missing"
-    for letter in text:
-        if not letter.isspace() and bytes(font.getmask(letter)) == missing:
-            raise ValueError(f"The label's font has no letter {letter!r}.")

@@ -3,13 +3,14 @@
 import random
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 
+from wan_demo.policy import Policy
 from wan_demo.presets import PRESETS, Preset, find
-from wan_demo.request import MAX_PROMPT, MAX_SEED, RequestError
+from wan_demo.request import LANGUAGES, MAX_PROMPT, MAX_SEED, PLACES, RequestError
 from wan_demo.store import Timings
 from wan_demo.ui import draw
 from wan_demo.ui.job import Maker, View, make, to_request
@@ -32,6 +33,7 @@ SIZES = [
     ("1280x720, HD", "1280x720"),
     ("1920x1080, Full HD", "1920x1080"),
 ]
+LABEL_LANGUAGES = dict(zip(LANGUAGES, ("English", "中文", "日本語", "Español", "Français", "العربية"), strict=True))
 MODES = [("Small, then enlarged", "chain"), ("Small only", "direct")]
 SHOW_STATUS = (
     "() => { document.getElementById('status').scrollIntoView({ block: 'center', behavior: 'smooth' }); return []; }"
@@ -45,6 +47,7 @@ class Desk:
     worker: Maker
     family: str
     device: str
+    policy: Policy = field(default_factory=Policy)
 
     @property
     def presets(self) -> list[Preset]:
@@ -115,6 +118,24 @@ class CreateTab:
                 info="The first gives finer pictures, the second is for comparison.",
                 min_width=220,
             )
+            self._add_label()
+
+    def _add_label(self) -> None:
+        off = [("Off", "off")] if self.desk.policy.label_may_be_off else []
+        self.label = gr.Dropdown(
+            [*((place.capitalize(), place) for place in PLACES), *off],
+            value=PLACES[0],
+            label="Label",
+            info="Where the clip says that it is AI-generated.",
+            min_width=150,
+        )
+        self.language = gr.Dropdown(
+            [(name, code) for code, name in LABEL_LANGUAGES.items()],
+            value=LANGUAGES[0],
+            label="Label in",
+            info="At first your browser's language.",
+            min_width=150,
+        )
 
     def _add_result(self) -> None:
         with gr.Column(visible=False, elem_id="result") as self.result:
@@ -136,7 +157,7 @@ class CreateTab:
     def _connect(self) -> None:
         quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         buttons = [self.generate, self.cancel]
-        inputs = [self.prompt, self.tier, self.seed, self.duration, self.size, self.mode]
+        inputs = [self.prompt, self.tier, self.seed, self.duration, self.size, self.mode, self.label, self.language]
         shown = [*buttons, self.status, self.result, self.video, self.figures, self.command, self.tier]
         start = gr.on(
             [self.generate.click, self.prompt.submit],

@@ -59,7 +59,8 @@ def status(view: View) -> str:
     if view.now is None and view.published is None:
         return "".join([*parts, message("Waiting for the models: the first clip after a start takes longer.")])
     done = dict(view.stages)
-    stages = [s for s in STAGES if not (view.request.mode == "direct" and s == "upsample")]
+    skipped = {"upsample": view.request.mode == "direct", "label": view.request.label.place == "off"}
+    stages = [s for s in STAGES if not skipped.get(s)]
     chips = "".join(_chip(stage, done, view) for stage in stages)
     return "".join([*parts, f'<div class="stages" role="status">{chips}{_left(view)}</div>'])
 
@@ -117,6 +118,8 @@ def command(request: Request, family: str, device: str) -> str:
         "mode": request.mode,
         "size": f"{request.width}x{request.height}",
         "duration": request.duration_s,
+        "label": request.label.place,
+        "label-language": request.label.language,
         "device": device,
     }
     words = ["python", "-m", "wan_demo", "generate"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from wan_demo.request import Request, RequestError, parse_size
+from wan_demo.request import Label, Request, RequestError, parse_size
 from wan_demo.worker import Event, JobError, Notice, Progress, Published
 
 
@@ -41,8 +41,10 @@ def to_request(
     duration_s: float | None,
     size: str | None,
     mode: str | None,
+    place: str | None,
+    language: str | None,
 ) -> Request:
-    """What the widgets hold, as a Request. An emptied number is None.
+    """What the widgets hold, as a Request. An emptied number is None. place, language: of the label.
 
     Raises:
         RequestError: a value is missing, or is not one that a clip can be made with.
@@ -52,7 +54,16 @@ def to_request(
     if duration_s is None:
         raise RequestError("The length is empty: give a number of seconds, such as 2.")
     width, height = parse_size(size or "")
-    return Request(prompt or "", tier or "", int(seed), mode or "", width, height, float(duration_s))
+    return Request(
+        prompt or "",
+        tier or "",
+        int(seed),
+        mode or "",
+        width,
+        height,
+        float(duration_s),
+        Label(place or "", language or ""),
+    )
 
 
 def make(worker: Maker, request: Request) -> Generator[View, None, None]:

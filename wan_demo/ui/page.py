@@ -4,6 +4,7 @@ from typing import Any
 
 import gradio as gr
 
+from wan_demo.request import LANGUAGES
 from wan_demo.ui.check import CheckTab
 from wan_demo.ui.create import CreateTab, Desk
 from wan_demo.ui.style import CSS, FONTS, HEADER, LOOKS, MONO_FONTS
@@ -21,9 +22,17 @@ def build(desk: Desk) -> gr.Blocks:
             tab = CreateTab(desk)
         with gr.Tab("Check a file"):
             CheckTab()
+        page.load(preferred_language, None, tab.language, queue=False, show_progress="hidden", api_visibility="private")
         page.load(tab.refresh, None, tab.tier, queue=False, show_progress="hidden", api_visibility="private")
     page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
     return page
+
+
+def preferred_language(visitor: gr.Request) -> str:
+    """The first language of the visitor's browser that the label speaks; English otherwise."""
+    wanted = visitor.headers.get("accept-language", "").replace(" ", "").split(",")
+    codes = (entry.split(";")[0].split("-")[0].lower() for entry in wanted)
+    return next((code for code in codes if code in LANGUAGES), LANGUAGES[0])
 
 
 def launch_settings() -> dict[str, Any]:
