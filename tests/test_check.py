@@ -12,7 +12,7 @@ import pytest
 from tests.clips import natural, publish
 from wan_demo import __main__ as command
 from wan_demo import mp4
-from wan_demo.check import ALTERED, INTACT, NO_TRACE, Finding, check
+from wan_demo.check import ALTERED, INTACT, NO_TRACE, Finding, check, pictures_of
 from wan_demo.clip import Clip
 from wan_demo.provenance.identity import Identity, load_identity
 from wan_demo.provenance.metadata import TRAINED_ALGORITHMIC_MEDIA, has_xmp, mark_in, tags
@@ -98,6 +98,38 @@ def test_whatever_is_done_to_a_file_its_record_is_found(
     assert record is not None
     assert "C2PA manifest" in finding.sentence(record)
     assert "a red ball" in finding.sentence(record)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("copy.mkv", ("-c", "copy")),
+        ("copy.mov", ("-c", "copy")),
+        ("copy.ts", ("-c", "copy")),
+        ("copy.flv", ("-c", "copy")),
+        ("copy.avi", ("-c:v", "mpeg4", "-q:v", "5")),
+        ("copy.mpg", ("-c:v", "mpeg2video", "-q:v", "5")),
+        ("copy.wmv", ("-q:v", "5")),
+        ("copy.webm", ("-c:v", "libvpx", "-b:v", "2M")),
+        ("copy.mp4", ("-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-crf", "28")),
+        ("copy.mp4", ("-pix_fmt", "yuv444p")),
+    ],
+)
+def test_any_kind_of_video_can_be_checked(
+    published: Path, identity: Identity, tmp_path: Path, name: str, options: tuple[str, ...]
+) -> None:
+    finding = check(ffmpeg(published, tmp_path / name, *options), identity)
+    assert (finding.verdict, finding.mark) == (ALTERED, identity.mark(FACTS))
+    assert finding.missing[0] == "C2PA manifest"
+
+
+def test_a_long_video_is_looked_into_at_its_key_frames(identity: Identity, tmp_path: Path) -> None:
+    clip, mark = natural(2, 2), identity.mark(FACTS)
+    frames = embed(clip, bytes.fromhex(mark), identity.carrier_key).frames
+    mp4.write_frames((frames[i % 2] for i in range(64 * mp4.KEYS_ONLY)), Fraction(30), tmp_path / "clip.mp4")
+    (pictures,) = pictures_of(tmp_path / "clip.mp4")
+    assert 1 < len(pictures) < 64
+    assert check(tmp_path / "clip.mp4", identity).mark == mark
 
 
 def test_a_manifest_that_was_rewritten_is_not_taken_for_ours(

@@ -111,9 +111,11 @@ def test_what_is_no_video_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "cut.mp4").write_bytes((tmp_path / "clip.mp4").read_bytes()[:200])
     # ffmpeg, left to guess the format, would follow this list to the clip it names.
     (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {tmp_path / 'clip.mp4'}\n")
-    for name in ("note.mp4", "cut.mp4", "list.mp4", "missing.mp4"):
+    (tmp_path / "list.mkv").write_text(f"#EXTM3U\n#EXTINF:1,\n{tmp_path / 'clip.mp4'}\n")
+    (tmp_path / "empty.webm").touch()
+    for name in ("note.mp4", "cut.mp4", "list.mp4", "list.mkv", "empty.webm", "missing.mp4"):
         for reader in (mp4.probe, mp4.read):
-            with pytest.raises(ValueError, match=f"{name} (cannot be read as an MP4 video|holds no video)"):
+            with pytest.raises(ValueError, match=f"{name} (cannot be read as a video|holds no video)"):
                 reader(tmp_path / name)
 
 

@@ -45,10 +45,10 @@ class Finding:
 
 
 def check(path: Path, identity: Identity) -> Finding:
-    """Read a video file. What its metadata says counts for nothing by itself: anyone can copy it.
+    """Read a video file of any kind that `mp4` knows. Its metadata counts for nothing by itself: anyone can copy it.
 
     Raises:
-        ValueError: it cannot be read as an MP4 video.
+        ValueError: it cannot be read as a video.
     """
     said = mark_in(mp4.read_tags(path))
     signature = read_signature(path, identity)
@@ -77,7 +77,7 @@ def pictures_of(path: Path) -> list[list[Picture]]:
     """Pictures from all over a video file, and its key frames by themselves.
 
     Raises:
-        ValueError: the file cannot be read as an MP4 video.
+        ValueError: the file cannot be read as a video.
     """
     planes = list(islice(mp4.read_planes(path, max(1, mp4.frame_count(path) // PICTURES)), 2 * PICTURES))
     if not planes:

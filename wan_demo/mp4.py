@@ -1,4 +1,4 @@
-"""The one writer and the one prober of video files.
+"""The one writer of video files, which are MP4, and the one reader, of any usual kind.
 
 A file written here is H.264 (yuv420p) in MP4. Its colours are BT.709 in limited range, converted and tagged so: a plain
 RGB pipe to ffmpeg writes untagged BT.601, which players show up to 40 of 255 off.
@@ -26,6 +26,25 @@ from wan_demo.clip import Clip
 Frame = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
 BT709 = 1  # the code of BT.709 as primaries, as transfer and as matrix (ITU-T H.273); 2 means "not said"
+
+# Where in a file, which bytes, ffmpeg's name of the format. It is told the name because, left to guess, it would
+# follow a playlist to the files and addresses in it.
+_FORMATS = (
+    (4, b"ftyp", "mp4"),
+    (4, b"moov", "mp4"),
+    (4, b"mdat", "mp4"),
+    (4, b"wide", "mp4"),
+    (4, b"free", "mp4"),
+    (0, b"\x1aE\xdf\xa3", "matroska"),  # WebM too
+    (0, b"RIFF", "avi"),
+    (0, b"GIF8", "gif"),
+    (0, b"FLV", "flv"),
+    (0, b"OggS", "ogg"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", "asf"),  # WMV
+    (0, b"\x00\x00\x01\xba", "mpeg"),
+    (188, b"G", "mpegts"),  # packets of 188 bytes that begin with G
+)
+KEYS_ONLY = 30  # frames apart, from which on only those are decoded that are encoded by themselves
 
 # Exact rounding, and no pixel skipped when colour is halved or doubled in width; the same on every processor.
 _SCALER = (
@@ -81,7 +100,7 @@ def write_frames(frames: Iterable[Frame], fps: Fraction, path: Path, tags: Mappi
 
 
 def probe(path: Path) -> Probe:
-    """Read an MP4's facts, decoding every frame. Raises ValueError when it cannot be read as a video."""
+    """Read a video's facts, decoding every frame. Raises ValueError when it cannot be read as a video."""
     with _opened(path) as (container, stream):
         frames = sum(1 for _ in container.decode(stream))
         return Probe(
@@ -97,13 +116,13 @@ def probe(path: Path) -> Probe:
 
 
 def read_tags(path: Path) -> dict[str, str]:
-    """The MP4's metadata. Raises ValueError when it cannot be read as a video."""
+    """The video's metadata. Raises ValueError when it cannot be read as a video."""
     with _opened(path) as (container, _):
         return dict(container.metadata)
 
 
 def read(path: Path) -> Clip:
-    """Decode an MP4, taken as limited-range BT.709 whatever its tags say, into a clip held in memory whole.
+    """Decode a video, taken as limited-range BT.709 whatever its tags say, into a clip held in memory whole.
 
     Raises ValueError when it cannot be read as a video.
     """
@@ -124,8 +143,13 @@ class Planes:
 
 
 def read_planes(path: Path, every: int = 1) -> Iterator[Planes]:
-    """Every so-manieth frame of an MP4, and all its key frames. Raises ValueError when it cannot be read as a video."""
+    """Every so-manieth frame of a video and all its key frames; with `every` KEYS_ONLY or more, these alone.
+
+    Raises ValueError when it cannot be read as a video.
+    """
     with _opened(path) as (container, stream):
+        if every >= KEYS_ONLY:
+            stream.codec_context.skip_frame = "NONKEY"
         for i, frame in enumerate(container.decode(stream)):
             if i % every == 0 or frame.key_frame:
                 picture = frame if frame.format.name == "yuv420p" else frame.reformat(format="yuv420p")
@@ -138,9 +162,11 @@ def _plane(plane: VideoPlane) -> npt.NDArray[np.uint8]:
 
 
 def frame_count(path: Path) -> int:
-    """How many frames an MP4 says it has. Raises ValueError when it cannot be read as a video."""
-    with _opened(path) as (_, stream):
-        return stream.frames
+    """About how many frames a video has, by its own words; 0 when it says nothing. Raises ValueError when it cannot be
+    read as a video."""
+    with _opened(path) as (container, stream):
+        seconds = (container.duration or 0) / av.time_base
+        return stream.frames or round(seconds * (stream.average_rate or 0))
 
 
 @contextmanager
@@ -216,15 +242,24 @@ def _to_rgb(frame: av.VideoFrame) -> Frame:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open an MP4 and its first video stream; what ffmpeg cannot read becomes a ValueError."""
+    """Open a video file and its first video stream; what ffmpeg cannot read becomes a ValueError."""
     try:
-        # The format is named because ffmpeg, left to guess, follows a playlist to files and addresses it names.
-        with av.open(path.absolute(), format="mp4") as container:
+        with av.open(path.absolute(), format=_format(path)) as container:
             if not container.streams.video:
                 raise ValueError(f"{path} holds no video.")
             yield container, container.streams.video[0]
-    except av.FFmpegError as error:
-        raise ValueError(f"{path} cannot be read as an MP4 video: {error.strerror}.") from error
+    except (av.FFmpegError, FileNotFoundError) as error:
+        raise ValueError(f"{path} cannot be read as a video: {error.strerror}.") from error
+
+
+def _format(path: Path) -> str:
+    """ffmpeg's name for the format of a file, by its first bytes. Raises ValueError when it is not one of _FORMATS."""
+    with path.open("rb") as file:
+        head = file.read(256)
+    for place, signature, name in _FORMATS:
+        if head[place:].startswith(signature):
+            return name
+    raise ValueError(f"{path} cannot be read as a video: it is of no kind that is known here.")
 
 
 def _fps(stream: VideoStream, path: Path) -> Fraction:

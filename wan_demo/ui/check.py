@@ -31,7 +31,9 @@ class CheckTab:
 
     def __init__(self) -> None:
         gr.HTML(f'<p class="hint">{ASKS}</p>')
-        self.file = gr.File(label="An MP4 video", file_types=[".mp4"], file_count="single", height=140)
+        self.file = gr.File(
+            label="A video", file_types=["video", ".mkv", ".ts", ".gif"], file_count="single", height=140
+        )
         self.finding = gr.HTML(elem_id="finding")
         self.file.change(look, self.file, self.finding, api_visibility="private")
 
