@@ -61,7 +61,9 @@ class Request:
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", " ".join(self.prompt.split()))
         if not self.prompt:
-            raise RequestError("The prompt is empty: describe a scene, such as a red ball bounces over green grass.")
+            raise RequestError(
+                "The prompt is empty: describe a scene, such as a red ball moves right over green grass."
+            )
         if len(self.prompt) > MAX_PROMPT:
             raise RequestError(f"The prompt has {len(self.prompt)} characters: shorten it to {MAX_PROMPT}.")
         _one_of("tier", self.tier, TIERS)

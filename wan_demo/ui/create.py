@@ -19,12 +19,12 @@ Updates = dict[Any, Any]  # widget -> its new state
 
 EXAMPLES = {  # sentences that a family draws well
     "pocket": (
-        "a red ball bounces over green grass",
-        "a yellow star spins in the night sky",
-        "a blue box moves right in the desert",
-        "a pink heart grows over the sea",
-        "a purple triangle falls in the snow",
-        "a white moon rises in the night sky",
+        "a red ball moves right over green grass",
+        "a yellow moon rises over the sea",
+        "a green triangle moves right in the desert",
+        "an orange box moves left over the sea",
+        "a red heart rises over the sea",
+        "an orange moon moves left in the snow",
     ),
 }
 SIZES = [
@@ -80,7 +80,7 @@ class CreateTab:
         self.prompt = gr.Textbox(
             examples[0][0] if examples else "",  # so that a stranger can press Generate at once
             label="Describe a scene",
-            placeholder="a red ball bounces over green grass",
+            placeholder="a red ball moves right over green grass",
             max_lines=4,
             max_length=MAX_PROMPT,
             autofocus=True,
@@ -104,21 +104,22 @@ class CreateTab:
         )
         self.dice = gr.Button("New seed", size="sm")
         self.seed = gr.Number(0, label="Seed", info="The same seed gives the same clip.", buttons=[self.dice])
-        with gr.Accordion("More: length, size, how it is drawn", open=False), gr.Row():
-            self.duration = gr.Number(
-                longest, label="Length in seconds", info=f"Up to {longest}.", step=0.5, min_width=150
-            )
-            self.size = gr.Dropdown(
-                SIZES, value="1280x720", label="Size in pixels", info="Width x height.", min_width=150
-            )
-            self.mode = gr.Dropdown(
-                MODES,
-                value="chain",
-                label="How it is drawn",
-                info="The first gives finer pictures, the second is for comparison.",
-                min_width=220,
-            )
-            self._add_label()
+        with gr.Accordion("More: length, size, how it is drawn, label", open=False):
+            with gr.Row():
+                self._add_shape(longest)
+            with gr.Row():
+                self._add_label()
+
+    def _add_shape(self, longest: int) -> None:
+        self.duration = gr.Number(longest, label="Length in seconds", info=f"Up to {longest}.", step=0.5, min_width=150)
+        self.size = gr.Dropdown(SIZES, value="1280x720", label="Size in pixels", info="Width x height.", min_width=150)
+        self.mode = gr.Dropdown(
+            MODES,
+            value="chain",
+            label="How it is drawn",
+            info="The first gives finer pictures, the second is for comparison.",
+            min_width=220,
+        )
 
     def _add_label(self) -> None:
         off = [("Off", "off")] if self.desk.policy.label_may_be_off else []
