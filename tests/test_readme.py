@@ -8,10 +8,12 @@ import pytest
 
 from distill import __main__ as distill_cli
 from wan_demo import __main__ as cli
+from wan_demo.policy import load_policy
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = [line for block in re.findall(r"```\n(.*?)```", README, re.S) for line in block.splitlines()]
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.S | re.M)
+COMMANDS = [line for kind, block in BLOCKS if not kind for line in block.splitlines()]
 
 
 def test_the_two_promises() -> None:
@@ -24,6 +26,15 @@ def test_every_command_is_understood() -> None:
     assert len(ours) >= 6
     for words in ours:
         {"wan_demo": cli, "distill": distill_cli}[words[2]].parse(words[3:])
+
+
+def test_the_operators_file_is_understood(tmp_path: Path) -> None:
+    (example,) = (block for kind, block in BLOCKS if kind == "toml")
+    (tmp_path / "operator.toml").write_text(example)
+    (tmp_path / "rival.png").touch()
+    policy = load_policy(tmp_path / "operator.toml")
+    assert policy.label_may_be_off
+    assert len(policy.checkers) == 2
 
 
 def test_every_path_exists() -> None:
