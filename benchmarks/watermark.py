@@ -31,6 +31,7 @@ from wan_demo.clip import Clip
 from wan_demo.policy import Policy
 from wan_demo.presets import find
 from wan_demo.provenance.detector import CLEAR, Picture, find_mark, readings
+from wan_demo.provenance.identity import Identity, load_identity
 from wan_demo.provenance.watermark import embed
 from wan_demo.request import Request
 from wan_demo.safety.inspector import Inspector
@@ -129,7 +130,7 @@ def main() -> None:
                 for attack in tqdm(ATTACKS, desc="attacks", file=sys.stderr, mininterval=5)
             }
         if options.unmarked:
-            figures["unmarked"] = false_alarms(options.unmarked)
+            figures["unmarked"] = false_alarms(options.unmarked, load_identity(folder / "keys"))
     print(table(figures))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
@@ -206,15 +207,19 @@ def forgeries(marked: list[Marked], folder: Path) -> dict[str, int]:
     return {"made": made, "accepted": accepted}
 
 
-def false_alarms(count: int) -> dict[str, Any]:
-    """Readings of unmarked clips that are clear enough to be looked into; one in 2**24 of those passes the check."""
-    clear = tried = 0
+def false_alarms(count: int, identity: Identity) -> dict[str, Any]:
+    """Readings of unmarked pictures that are clear enough to be looked into, of which one in 2**24 should pass the
+    keyed check, and how many passed."""
+    clear = tried = accepted = 0
     for i in tqdm(range(count), desc="unmarked", file=sys.stderr, mininterval=5):
         frame = natural(10**6 + i, 1).frames[0]
         y, _, blue = cv2.split(cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb))
-        found = list(readings([[Picture.of(np.asarray(y, np.uint8), np.asarray(blue, np.uint8))]], KEY))
-        tried, clear = tried + len(found), clear + sum(likeness >= CLEAR for _, likeness, _ in found)
-    return {"clips": count, "readings": tried, "clear": clear, "expected_false": clear / 2**24 / count}
+        picture = Picture.of(np.asarray(y, np.uint8), np.asarray(blue, np.uint8))
+        found = [(payload, likeness >= CLEAR) for payload, likeness, _ in readings([[picture]], identity.carrier_key)]
+        tried, clear = tried + len(found), clear + sum(is_clear for _, is_clear in found)
+        accepted += any(is_clear and identity.made(payload.hex()) for payload, is_clear in found)
+    expected = clear / 2**24 / count
+    return {"pictures": count, "readings": tried, "clear": clear, "accepted": accepted, "expected_false": expected}
 
 
 def encode(source: Path, target: Path, options: tuple[str, ...]) -> Path:
