@@ -174,6 +174,17 @@ def test_a_watermark_lifted_off_another_clip_is_told(identity: Identity, tmp_pat
     assert check(tmp_path / "clip.mp4", identity).verdict == NO_TRACE
 
 
+def test_our_signature_outweighs_the_estimate_of_copying(
+    published: Path, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How far a mark fits its clip is an estimate: one small clip in eighty looked copied. A signature is proof."""
+    mark = identity.mark(FACTS)
+    monkeypatch.setattr("wan_demo.check.read_watermark", lambda *_: ("copied", mark))
+    assert check(published, identity) == Finding(INTACT, "intact", "ours", mark, ())
+    monkeypatch.setattr("wan_demo.check.read_watermark", lambda *_: ("copied", identity.mark({"prompt": "another"})))
+    assert check(published, identity).missing == ("watermark",)
+
+
 def test_the_command_and_its_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = load_identity(home() / KEYS)
     publish(natural(0), mine.mark(FACTS), mine, tmp_path / "clip.mp4")
