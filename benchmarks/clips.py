@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from wan_demo.clip import Clip
+from wan_demo.provenance.watermark import Embedder
 
 
 def natural(seed: int, count: int = 8, height: int = 360, width: int = 640) -> Clip:
@@ -21,3 +22,9 @@ def natural(seed: int, count: int = 8, height: int = 360, width: int = 640) -> C
     moves = [np.array([[1, 0, -32 + speed[0] * i], [0, 1, -32 + speed[1] * i]]) for i in range(count)]
     frames = [cv2.warpAffine(picture, move, (width, height)) for move in moves]
     return Clip(np.asarray(np.stack(frames), np.uint8), Fraction(30))
+
+
+def embed(clip: Clip, payload: bytes, key: bytes) -> Clip:
+    """The whole clip with a watermark in it."""
+    embedder = Embedder(payload, key, *clip.frames.shape[1:3])
+    return Clip(np.stack([embedder.mark(frame) for frame in clip.frames]), clip.fps)

@@ -24,17 +24,15 @@ import imageio_ffmpeg
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.clips import natural
+from benchmarks.clips import embed, natural
 from wan_demo import models, mp4, pipeline
 from wan_demo.check import pictures_of
 from wan_demo.clip import Clip
-from wan_demo.policy import Policy
+from wan_demo.decode import decode
 from wan_demo.presets import find
 from wan_demo.provenance.detector import CLEAR, Picture, find_mark, readings
 from wan_demo.provenance.identity import Identity, load_identity
-from wan_demo.provenance.watermark import embed
 from wan_demo.request import Request
-from wan_demo.safety.inspector import Inspector
 
 KEY = bytes(range(32))
 PROMPTS = (
@@ -139,19 +137,24 @@ def main() -> None:
 def mark(count: int, folder: Path) -> Iterator[Marked]:
     """`count` generated clips and as many of noise, each with another payload."""
     preset = find("pocket", "distilled")
-    parts, inspector = models.load(preset), Inspector(Policy())
+    parts = models.load(preset)
     for i in range(2 * count):
         if i < count:
             request, clock = Request(PROMPTS[i % len(PROMPTS)], seed=i), pipeline.Clock()
             latents = pipeline.result_of(pipeline.draw(request, preset, parts, clock))
-            clip, _ = pipeline.result_of(pipeline.finish(latents, request, parts, inspector, clock))
-            kind = "generated"
+            kind, clip = "generated", finished(decode(latents, parts.vae), request)
         else:
             kind, clip = "noise", natural(i, 30, 720, 1280)
         payload = np.random.default_rng(i).bytes(8)
         marked = embed(clip, payload, KEY)
         mp4.write(marked, folder / f"{i}.mp4")
         yield Marked(kind, clip, marked, payload, folder / f"{i}.mp4")
+
+
+def finished(clip: Clip, request: Request) -> Clip:
+    """As the chain finishes it, but for the watermark."""
+    frames = pipeline.finished(clip, pipeline.times(clip, request), request, pipeline.Clock(), [])
+    return Clip(np.stack(list(frames)), request.delivery.fps)
 
 
 def quality(marked: list[Marked], folder: Path) -> dict[str, Any]:

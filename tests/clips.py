@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from benchmarks.clips import natural
+from benchmarks.clips import embed, natural
 from wan_demo import mp4
 from wan_demo.clip import Clip
 from wan_demo.provenance.identity import Identity
 from wan_demo.provenance.metadata import add_xmp, tags
 from wan_demo.provenance.signature import sign
-from wan_demo.provenance.watermark import embed
 
-__all__ = ["natural", "publish"]
+__all__ = ["embed", "natural", "publish"]
 
 
 def publish(clip: Clip, mark: str, identity: Identity, path: Path) -> Path:

@@ -9,15 +9,15 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from tests.clips import natural, publish
+from tests.clips import embed, natural, publish
 from wan_demo import __main__ as command
 from wan_demo import mp4
 from wan_demo.check import ALTERED, INTACT, NO_TRACE, Finding, check, pictures_of
 from wan_demo.clip import Clip
+from wan_demo.mp4.reader import KEYS_ONLY
 from wan_demo.provenance.identity import Identity, load_identity
 from wan_demo.provenance.metadata import TRAINED_ALGORITHMIC_MEDIA, has_xmp, mark_in, tags
 from wan_demo.provenance.signature import Signature, read_signature
-from wan_demo.provenance.watermark import embed
 from wan_demo.store import KEYS, Records, home
 
 FACTS = {"prompt": "a red ball"}
@@ -126,7 +126,7 @@ def test_any_kind_of_video_can_be_checked(
 def test_a_long_video_is_looked_into_at_its_key_frames(identity: Identity, tmp_path: Path) -> None:
     clip, mark = natural(2, 2), identity.mark(FACTS)
     frames = embed(clip, bytes.fromhex(mark), identity.carrier_key).frames
-    mp4.write_frames((frames[i % 2] for i in range(64 * mp4.KEYS_ONLY)), Fraction(30), tmp_path / "clip.mp4")
+    mp4.write_frames((frames[i % 2] for i in range(64 * KEYS_ONLY)), Fraction(30), tmp_path / "clip.mp4")
     (pictures,) = pictures_of(tmp_path / "clip.mp4")
     assert 1 < len(pictures) < 64
     assert check(tmp_path / "clip.mp4", identity).mark == mark

@@ -29,7 +29,7 @@ def test_json_report(tier: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
     report = json.loads(output.out)
     assert (report["prompt"], report["family"], report["tier"], report["seed"]) == (PROMPT, "tiny", tier, 5)
     made = mp4.probe(Path(report["output"]))
-    assert (made.frames, made.width, made.height) == (report["frames"], 320, 180)
+    assert (made.frames, made.size) == (report["frames"], (320, 180))
     assert "layout" in output.err
 
 
@@ -48,6 +48,10 @@ def test_a_prompt_with_unknown_words_is_made_and_told(tmp_path: Path, capsys: py
         [PROMPT, "--family", "giant"],
         [PROMPT, "--size", "1281x721"],
         [PROMPT, "--size", "0x0"],
+        [PROMPT, "--size", "7680x4320"],
+        [PROMPT, "--fps", "31"],
+        [PROMPT, "--codec", "mpeg2"],
+        [PROMPT, "--timing", "late"],
         [PROMPT, "--duration", "-1"],
         [PROMPT, "--duration", "1e9"],
         [PROMPT, "--duration", "nan"],

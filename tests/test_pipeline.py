@@ -11,17 +11,18 @@ import torch
 from diffusers import WanPipeline
 
 from wan_demo import mp4
+from wan_demo.check import INTACT, check
 from wan_demo.clip import Clip
 from wan_demo.decode import decode
-from wan_demo.events import STAGES, Notice, Progress, Published
+from wan_demo.events import FRAME_STAGES, STAGES, Notice, Progress, Published
 from wan_demo.models import Models
-from wan_demo.pipeline import Clock, draw, generate, result_of
+from wan_demo.pipeline import Clock, draw, generate, result_of, times
 from wan_demo.policy import Checker, Policy, Wanted
 from wan_demo.presets import Preset
 from wan_demo.provenance.identity import Identity
 from wan_demo.provenance.label import has_label
-from wan_demo.request import Label, Request, RequestError
-from wan_demo.safety.frames import FAULTS, UnsafeClipError
+from wan_demo.request import Delivery, Label, Request, RequestError
+from wan_demo.safety.frames import FAULTS, UnsafeClipError, Watcher
 from wan_demo.safety.inspector import Inspector
 from wan_demo.values import Latents
 
@@ -78,17 +79,17 @@ def test_chain_publishes_what_was_asked(
     tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
 ) -> None:
     output = tmp_path / "clip.mp4"
-    request = Request(PROMPT, "full", seed=3, width=640, height=360, duration_s=1.0)
+    request = Request(PROMPT, "full", seed=3, delivery=Delivery(640, 360), duration_s=1.0)
     events = list(generate(request, tiny_full, tiny_models, identity, output, INSPECTOR))
     published = events[-1]
     assert isinstance(published, Published)
     made = mp4.probe(output)
-    assert (made.width, made.height, made.frames, made.fps) == (640, 360, 30, Fraction(30))
-    assert (made.pix_fmt, made.primaries, made.transfer, made.matrix) == ("yuv420p", mp4.BT709, mp4.BT709, mp4.BT709)
+    assert (*made.size, made.frames, made.fps) == (640, 360, 30, Fraction(30))
+    assert (made.codec, made.pix_fmt, made.colour) == ("h264", "yuv420p", (mp4.BT709,) * 3)
     report = published.report
     assert json.loads(json.dumps(report)) == report
     assert (report["width"], report["height"], report["frames"], report["duration_s"]) == (640, 360, 30, 1.0)
-    assert set(report["seconds"]) == {*STAGES, "total"}
+    assert set(report["seconds"]) == {*STAGES, *FRAME_STAGES, "total"}
     assert report["peak_memory_gib"] > 0
     stages = [e.stage for e in events if isinstance(e, Progress)]
     assert list(dict.fromkeys(stages)) == list(STAGES)
@@ -101,7 +102,7 @@ def test_same_seed_same_frames_other_seed_other_frames(
 ) -> None:
     names = {"a": 1, "b": 1, "c": 2}
     for name, seed in names.items():
-        request = Request(PROMPT, "full", seed=seed, width=320, height=180, duration_s=0.5)
+        request = Request(PROMPT, "full", seed=seed, delivery=Delivery(320, 180), duration_s=0.5)
         list(generate(request, tiny_full, tiny_models, identity, tmp_path / f"{name}.mp4", INSPECTOR))
     frames = {name: mp4.read(tmp_path / f"{name}.mp4").frames for name in names}
     assert np.array_equal(frames["a"], frames["b"])
@@ -129,11 +130,11 @@ def test_closing_the_chain_leaves_nothing(
 def test_a_failure_leaves_nothing(
     tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mp4, "probe", lambda path: (_ for _ in ()).throw(OSError("disk")))
+    monkeypatch.setattr(mp4, "probe", lambda *_: (_ for _ in ()).throw(OSError("disk")))
     with pytest.raises(OSError, match="disk"):
         list(
             generate(
-                Request(PROMPT, "full", width=320, height=180),
+                Request(PROMPT, "full", delivery=Delivery(320, 180)),
                 tiny_full,
                 tiny_models,
                 identity,
@@ -202,7 +203,7 @@ def test_time_left_comes_from_an_earlier_run() -> None:
         assert nothing.progress(1, 4).seconds_left is None
 
 
-SMALL = Request(PROMPT, "full", width=320, height=180, duration_s=0.5)
+SMALL = Request(PROMPT, "full", delivery=Delivery(320, 180), duration_s=0.5)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,7 @@ def test_what_the_operators_rules_saw_is_reported(
 def test_a_check_of_ours_that_fails_lets_nothing_out(
     tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(clip: Clip) -> bool:
+    def broken(fps: Fraction) -> Watcher:
         raise ZeroDivisionError("broken")
 
     monkeypatch.setitem(FAULTS, "is broken", broken)
@@ -280,3 +281,23 @@ def test_the_label_is_left_out_only_where_the_operator_allows_it(
     assert isinstance(last, Published)
     assert "label" not in last.report["seconds"]
     assert not any(has_label(frame.luma) for frame in mp4.read_planes(output))
+
+
+def test_even_timing_shows_every_frame_that_was_drawn() -> None:
+    clip = Clip(np.zeros((33, 2, 2, 3), np.uint8), Fraction(16))
+    even = times(clip, Request(PROMPT, delivery=Delivery(timing="even")))
+    assert even[:3] == [0, Fraction(1, 32), Fraction(1, 16)]
+    assert len(even) == 60
+    exact = times(clip, Request(PROMPT, delivery=Delivery(fps=Fraction(30000, 1001))))
+    assert exact[:2] == [0, Fraction(1001, 30000)]
+
+
+@pytest.mark.parametrize("codec", ["h265", "av1"])
+def test_other_codecs_are_signed_and_marked_too(
+    codec: str, tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
+) -> None:
+    request = replace(SMALL, delivery=Delivery(360, 640, Fraction(60), codec))
+    list(generate(request, tiny_full, tiny_models, identity, tmp_path / "clip.mp4", INSPECTOR))
+    made = mp4.probe(tmp_path / "clip.mp4")
+    assert (made.size, made.fps, made.frames) == ((360, 640), Fraction(60), 30)
+    assert check(tmp_path / "clip.mp4", identity).verdict == INTACT

@@ -1,9 +1,11 @@
 import math
+from fractions import Fraction
 
 import pytest
 
+from wan_demo import mp4
 from wan_demo.presets import PRESETS, find, guided
-from wan_demo.request import Request, RequestError, parse_size
+from wan_demo.request import CODECS, Delivery, Request, RequestError, parse_fps, parse_size
 
 
 @pytest.mark.parametrize(
@@ -16,10 +18,6 @@ from wan_demo.request import Request, RequestError, parse_size
         ({"mode": "sideways"}, "sideways"),
         ({"seed": -1}, "seed"),
         ({"seed": 2**32}, "seed"),
-        ({"width": 1281, "height": 721}, "even"),
-        ({"width": 0, "height": 0}, "even"),
-        ({"width": 720, "height": 1280}, "even"),
-        ({"width": 720, "height": 720}, "16:9"),
         ({"duration_s": -1.0}, "duration"),
         ({"duration_s": math.nan}, "duration"),
         ({"duration_s": math.inf}, "duration"),
@@ -30,6 +28,41 @@ def test_bad_requests_are_refused_in_one_sentence(changes: dict[str, object], wo
         Request(**({"prompt": "a red ball"} | changes))  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"width": 1281, "height": 721}, "even"),
+        ({"width": 0, "height": 0}, "even"),
+        ({"width": 7680, "height": 4320}, "180 to 2160"),
+        (
+            {"width": 960, "height": 720},
+            "none of 16:9, 9:16, 1:1: the nearest .* 1280x720, 720x1280, 720x720",
+        ),
+        ({"fps": Fraction(31)}, "31 frames a second are not made: choose 24 or 25 or 29.97 or"),
+        ({"codec": "mpeg2"}, "no codec called 'mpeg2': choose h264, h265 or av1"),
+        ({"timing": "late"}, "no timing"),
+    ],
+)
+def test_bad_deliveries(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        Delivery(**changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (854, 480), (3840, 2160), (720, 1280), (2160, 3840), (180, 180)])
+def test_shapes_that_are_made(size: tuple[int, int]) -> None:
+    assert Delivery(*size).width == size[0]
+
+
+def test_the_writer_knows_every_codec() -> None:
+    assert tuple(mp4.CODECS) == CODECS
+
+
+def test_frame_rates() -> None:
+    assert parse_fps("29.97") == Fraction(30000, 1001)
+    with pytest.raises(RequestError, match=r"'29\.9' frames"):
+        parse_fps("29.9")
 
 
 def test_prompt_is_kept_but_for_its_spaces() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from wan_demo import mp4
 from wan_demo.events import Progress, Published
-from wan_demo.request import Request, RequestError
+from wan_demo.request import Delivery, Request, RequestError
 from wan_demo.worker import JobError, Worker
 
 PROMPT = "a red ball moves right over green grass"
@@ -24,7 +24,7 @@ def test_one_worker_through_its_life(tmp_path: Path) -> None:
         assert worker._process is not None
         worker._process.kill()
         worker._process.join()
-        published = list(worker.run(Request(PROMPT, width=320, height=180), tmp_path / "made.mp4"))[-1]
+        published = list(worker.run(Request(PROMPT, delivery=Delivery(320, 180)), tmp_path / "made.mp4"))[-1]
         assert isinstance(published, Published)
         assert mp4.probe(published.path).frames == 60
 

@@ -17,7 +17,21 @@ from wan_demo.events import STAGES, Event, Notice, Published
 from wan_demo.policy import FILE, PolicyError, load_policy
 from wan_demo.presets import FAMILIES, find
 from wan_demo.provenance.identity import IdentityError, load_identity
-from wan_demo.request import LANGUAGES, MODES, PLACES, TIERS, Label, Request, RequestError, parse_size
+from wan_demo.request import (
+    CODECS,
+    FRAME_RATES,
+    LANGUAGES,
+    MODES,
+    PLACES,
+    TIERS,
+    TIMINGS,
+    Delivery,
+    Label,
+    Request,
+    RequestError,
+    parse_fps,
+    parse_size,
+)
 from wan_demo.safety.frames import UnsafeClipError
 
 FAILED, REFUSED, ALTERED, NO_TRACE = 1, 2, 3, 4
@@ -52,7 +66,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     make.add_argument("--tier", default="distilled", help=f"one of: {', '.join(TIERS)}")
     make.add_argument("--seed", default="0", help="a whole number; the same seed gives the same clip")
     make.add_argument("--mode", default="chain", help=f"one of: {', '.join(MODES)}; direct skips the upsampling")
-    make.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT in pixels, 16:9")
+    make.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT in pixels, 16:9, 9:16 or 1:1, up to 3840x2160")
+    make.add_argument("--fps", default="30", help=f"one of: {', '.join(FRAME_RATES)}")
+    make.add_argument("--codec", default=CODECS[0], help=f"one of: {', '.join(CODECS)}")
+    make.add_argument("--timing", default=TIMINGS[0], help="exact; even: smoother, and a little slower or faster")
     make.add_argument("--duration", default="2", help="seconds")
     make.add_argument("--label", default=PLACES[0], help=f"where it stands: {', '.join(PLACES)}; off, where allowed")
     make.add_argument("--label-language", default=LANGUAGES[0], help=f"one of: {', '.join(LANGUAGES)}")
@@ -67,15 +84,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def generate(options: argparse.Namespace) -> int:
     """The `generate` command."""
-    width, height = parse_size(options.size)
     request = Request(
         options.prompt,
         options.tier,
         int(_number("seed", options.seed, whole=True)),
         options.mode,
-        width,
-        height,
         _number("duration", options.duration),
+        Delivery(*parse_size(options.size), parse_fps(options.fps), options.codec, options.timing),
         Label(options.label, options.label_language),
     )
     preset = find(options.family, request.tier)

@@ -1,10 +1,12 @@
-"""The picture part of a video in memory."""
+"""A video in memory: its pictures, and its sound."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
+
+RATE = 48_000  # samples a second of every Sound
 
 
 @dataclass(frozen=True, eq=False)  # comparing two clips would compare two arrays, which has no single answer
@@ -32,3 +34,32 @@ class Clip:
     def duration_s(self) -> Fraction:
         """Seconds from the start of the first frame to the end of the last."""
         return len(self.frames) / self.fps
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """Stereo at RATE samples a second. samples: (N, 2) float32, full scale is -1 to 1; treat them as read-only.
+
+    Raises ValueError when they are of another kind, or not finite.
+    """
+
+    samples: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.samples.dtype != np.float32 or self.samples.ndim != 2 or self.samples.shape[1] != 2:
+            raise ValueError(f"A sound is float32 (N, 2), not {self.samples.dtype} {self.samples.shape}.")
+        if not np.isfinite(self.samples).all():
+            raise ValueError("A sound's samples are finite.")
+
+    @property
+    def duration_s(self) -> Fraction:
+        return Fraction(len(self.samples), RATE)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A line of text on the picture from start_s to end_s, in seconds."""
+
+    start_s: Fraction
+    end_s: Fraction
+    text: str

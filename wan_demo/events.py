@@ -4,22 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# layout and detail are the denoising: the high-noise and the low-noise expert
+# layout and detail are the denoising: the high-noise and the low-noise expert. In "write" each frame goes through all
+# of FRAME_STAGES, one frame after another, so that no more than a few are ever in memory.
 STAGES = (
     "encode",
     "layout",
     "upsample",
     "detail",
     "decode",
-    "frame rate",
-    "resize",
-    "check",
-    "label",
-    "watermark",
     "write",
     "sign",
     "read back",
 )
+FRAME_STAGES = ("frame rate", "resize", "check", "label", "watermark", "write")
 
 
 @dataclass(frozen=True)

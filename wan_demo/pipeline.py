@@ -1,16 +1,19 @@
 """The chain: one call a stage, from a Request to a Published clip."""
 
+import json
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from wan_demo import mp4
@@ -18,8 +21,8 @@ from wan_demo.check import INTACT, Finding, check
 from wan_demo.clip import Clip
 from wan_demo.decode import decode
 from wan_demo.diffuse import denoise, noise
-from wan_demo.events import Event, Notice, Progress, Published
-from wan_demo.finish.frame_rate import convert_frame_rate
+from wan_demo.events import FRAME_STAGES, Event, Notice, Progress, Published
+from wan_demo.finish.frame_rate import frames_at
 from wan_demo.finish.resize import fit
 from wan_demo.flow import add_noise
 from wan_demo.models import Models
@@ -28,10 +31,10 @@ from wan_demo.provenance.identity import Identity
 from wan_demo.provenance.label import add_label, has_label
 from wan_demo.provenance.metadata import add_xmp, tags
 from wan_demo.provenance.signature import sign
-from wan_demo.provenance.watermark import embed
-from wan_demo.request import Label, Request, RequestError
+from wan_demo.provenance.watermark import Embedder
+from wan_demo.request import Request, RequestError
 from wan_demo.safety.frames import check_frames
-from wan_demo.safety.inspector import Inspector
+from wan_demo.safety.inspector import Inspector, sampled
 from wan_demo.safety.prompt import screen
 from wan_demo.shapes import ClipShape, frame_count
 from wan_demo.text import check_prompt, encode_prompts, unknown_words
@@ -39,7 +42,7 @@ from wan_demo.upsample import upsample
 from wan_demo.values import Latents, PromptEmbeds
 
 Result = TypeVar("Result")
-FPS = Fraction(30)
+Frame = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
 
 class Clock:
@@ -48,20 +51,43 @@ class Clock:
     def __init__(self, expected: Mapping[str, float] | None = None) -> None:
         self.seconds: dict[str, float] = {}
         self.expected = expected or {}
+        self.within = 0.0  # seconds of what ran inside the stage that is being counted
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """Count what runs in the block as this stage's, but for the stages inside it."""
         self.name, self.started = name, time.perf_counter()
+        with self._counted(name):
+            yield
+
+    def each(self, name: str, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Pass frames on, and count the time it takes to make them as this stage's."""
+        source = iter(frames)
+        while True:
+            with self._counted(name):
+                frame = next(source, None)
+            if frame is None:
+                return
+            yield frame
+
+    @contextmanager
+    def _counted(self, name: str) -> Iterator[None]:
+        started, outer = time.perf_counter(), self.within
+        self.within = 0.0
         yield
-        self.seconds[name] = time.perf_counter() - self.started
+        spent = time.perf_counter() - started
+        self.seconds[name] = self.seconds.get(name, 0.0) + spent - self.within
+        self.within = outer + spent
 
     def progress(self, step: int = 0, steps: int = 1) -> Progress:
-        now = self.expected.get(self.name)
-        if now is None:
+        parts = FRAME_STAGES if self.name == "write" else (self.name,)
+        known = [self.expected[part] for part in parts if part in self.expected]
+        if not known:
             return Progress(self.name, step, steps, None)
+        now = sum(known)
         if step:  # this run's own pace is better
             now = (time.perf_counter() - self.started) / step * steps
-        later = (s for name, s in self.expected.items() if name not in (*self.seconds, self.name, "total"))
+        later = (s for name, s in self.expected.items() if name not in (*self.seconds, *parts, "total"))
         return Progress(self.name, step, steps, now * (1 - step / steps) + sum(later))
 
 
@@ -97,9 +123,11 @@ def generate(
     clock = Clock(expected)
     started = time.perf_counter()
     latents = yield from draw(request, preset, models, clock)
-    clip, seen = yield from finish(latents, request, models, inspector, clock)
+    with clock.stage("decode"):
+        yield clock.progress()
+        clip = decode(latents, models.vae)
     mark = identity.mark(facts(request, preset))
-    made = yield from _publish(clip, request.label, mark, identity, output, clock)
+    made, seen = yield from publish(clip, request, mark, identity, output, inspector, clock)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
     yield Published(output, {"id": mark, **report(request, preset, output, made, seconds), "operator": seen})
 
@@ -160,66 +188,80 @@ def _denoise(
     return latents, clean
 
 
-def finish(
-    latents: Latents, request: Request, models: Models, inspector: Inspector, clock: Clock
-) -> Generator[Progress, None, tuple[Clip, dict[str, Any]]]:
-    """From clean latents to the labelled frames of the file, checked on the way, and what the operator's rules saw."""
-    with clock.stage("decode"):
-        yield clock.progress()
-        clip = decode(latents, models.vae)
-    with clock.stage("frame rate"):
-        yield clock.progress()
-        clip = convert_frame_rate(clip, FPS, frame_count(request.duration_s, FPS))
-    with clock.stage("resize"):
-        yield clock.progress()
-        clip = fit(clip, request.width, request.height)
-    with clock.stage("check"):
-        yield clock.progress()
-        check_frames(clip)
-        seen = inspector.check_clip(clip)
-    if request.label.place != "off":
-        with clock.stage("label"):
-            yield clock.progress()
-            clip = add_label(clip, request.label.language, request.label.place)
-    return clip, seen
+def publish(
+    clip: Clip, request: Request, mark: str, identity: Identity, output: Path, inspector: Inspector, clock: Clock
+) -> Generator[Progress, None, tuple[mp4.Probe, dict[str, Any]]]:
+    """Finish, write, sign and read back; only what reads back whole is moved to `output`.
 
-
-def _publish(
-    clip: Clip, label: Label, mark: str, identity: Identity, output: Path, clock: Clock
-) -> Generator[Progress, None, mp4.Probe]:
-    """Watermark, write, sign and read back; only what reads back whole is moved to `output`."""
-    with clock.stage("watermark"):
-        yield clock.progress()
-        clip = embed(clip, bytes.fromhex(mark), identity.carrier_key)
+    Frame by frame: no more than a few are ever in memory. Returns what it holds, and what the operator's rules saw.
+    """
+    delivery, looks = request.delivery, list[Frame]()
+    moments = times(clip, request)
+    embedder = Embedder(bytes.fromhex(mark), identity.carrier_key, delivery.height, delivery.width)
     with mp4.replaced_when_done(output) as signed, tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.mp4"
-        with clock.stage("write"):
-            yield clock.progress()
-            mp4.write(clip, draft, tags(mark))
-            add_xmp(draft)
+        with clock.stage("write"), mp4.encoded(draft, delivery.fps, delivery.codec, mp4.Extras(tags(mark))) as writer:
+            yield clock.progress(0, len(moments))
+            marked = map(embedder.mark, finished(clip, moments, request, clock, looks))
+            for done, frame in enumerate(clock.each("watermark", marked), 1):
+                writer.add(frame)
+                yield clock.progress(done, len(moments))
+            seen = inspector.check_clip(looks)
         with clock.stage("sign"):
             yield clock.progress()
+            add_xmp(draft)
             sign(draft, signed, identity, mark)
         with clock.stage("read back"):
             yield clock.progress()
-            made, finding = mp4.probe(signed), check(signed, identity)
-            labelled = label.place == "off" or all(
-                has_label(frame.luma, label.language, label.place) for frame in mp4.read_planes(signed)
-            )
-            if (
-                not labelled
-                or made.frames != len(clip.frames)
-                or finding != Finding(INTACT, "intact", "ours", mark, ())
-            ):
-                raise RuntimeError(
-                    f"the file does not read back as it was signed: {made}, {finding}, label: {labelled}"
-                )
+            made = _read_back(signed, request, len(moments), Finding(INTACT, "intact", "ours", mark, ()), identity)
+    return made, seen
+
+
+def times(clip: Clip, request: Request) -> list[Fraction]:
+    """The moment of the clip, in seconds, that each frame of the file shows."""
+    delivery = request.delivery
+    step = 1 / delivery.fps
+    if delivery.timing == "even":
+        step = 1 / (clip.fps * max(1, round(delivery.fps / clip.fps)))
+    return [k * step for k in range(frame_count(request.duration_s, delivery.fps))]
+
+
+def finished(
+    clip: Clip, moments: Sequence[Fraction], request: Request, clock: Clock, looks: list[Frame]
+) -> Iterator[Frame]:
+    """The frames of the file, labelled but not watermarked, as they are asked for.
+
+    looks: gets those that the operator's rules are asked about. Raises UnsafeClipError at the end of an unsafe clip.
+    """
+    delivery, label = request.delivery, request.label
+    frames = clock.each("frame rate", frames_at(clip, moments))
+    frames = clock.each("resize", (fit(frame, delivery.width, delivery.height) for frame in frames))
+    frames = clock.each("check", sampled(check_frames(frames, delivery.fps), len(moments), looks))
+    if label.place == "off":
+        return frames
+    return clock.each("label", (add_label(frame, label.language, label.place) for frame in frames))
+
+
+def _read_back(path: Path, request: Request, frames: int, wanted: Finding, identity: Identity) -> mp4.Probe:
+    """What the file holds. Raises RuntimeError when it is not what was to be written."""
+    label, delivery = request.label, request.delivery
+    unlabelled: list[bool] = []
+
+    def look(planes: mp4.Planes) -> None:
+        if label.place != "off" and not has_label(planes.luma, label.language, label.place):
+            unlabelled.append(True)
+
+    made, finding = mp4.probe(path, look), check(path, identity)
+    asked = ((delivery.width, delivery.height), delivery.fps, frames)
+    if unlabelled or (made.size, made.fps, made.frames) != asked or finding != wanted:
+        raise RuntimeError(f"the file does not read back as it was made: {made}, {finding}, unlabelled: {unlabelled}")
     return made
 
 
 def facts(request: Request, preset: Preset) -> dict[str, Any]:
     """What a clip follows from, and so what its name is made of."""
-    return {**asdict(request), "family": preset.family, "settings": _settings(request, preset)}
+    made = json.loads(json.dumps(asdict(request), default=str))
+    return {**made, "family": preset.family, "settings": _settings(request, preset)}
 
 
 def report(
@@ -232,10 +274,14 @@ def report(
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
     return {
         "output": str(output),
-        **{k: v for k, v in asdict(request).items() if k != "mode"},
+        "prompt": request.prompt,
+        "tier": request.tier,
+        "seed": request.seed,
+        "label": asdict(request.label),
         "family": preset.family,
-        "width": made.width,
-        "height": made.height,
+        "width": made.size[0],
+        "height": made.size[1],
+        "codec": made.codec,
         "fps": str(made.fps),
         "frames": made.frames,
         "duration_s": float(made.frames / made.fps),
@@ -248,6 +294,7 @@ def report(
 def _settings(request: Request, preset: Preset) -> dict[str, Any]:
     return {
         "mode": request.mode,
+        "timing": request.delivery.timing,
         "layout": _shape(preset.layout),
         **({"finish": _shape(preset.finish)} if request.mode == "chain" else {}),
         "boundary": preset.boundary,

@@ -2,16 +2,25 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 
 TIERS = ("full", "distilled")
 MODES = ("chain", "direct")
 MAX_PROMPT = 500  # characters
 MAX_SEED = 2**32 - 1
-MIN_HEIGHT, MAX_HEIGHT = 180, 1080
-ASPECT = 16 / 9
-
-
+MIN_SIDE, MAX_SIDE = 180, 2160  # pixels of the shorter side
+SHAPES = {"16:9": Fraction(16, 9), "9:16": Fraction(9, 16), "1:1": Fraction(1)}
+FRAME_RATES = {  # a second
+    "24": Fraction(24),
+    "25": Fraction(25),
+    "29.97": Fraction(30000, 1001),
+    "30": Fraction(30),
+    "50": Fraction(50),
+    "60": Fraction(60),
+}
+CODECS = ("h264", "h265", "av1")
+TIMINGS = ("exact", "even")
 LANGUAGES = ("en", "zh", "ja", "es", "fr", "ar")
 PLACES = ("bottom right", "bottom left", "top right", "top left")
 
@@ -42,6 +51,33 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Delivery:
+    """The file's pictures.
+
+    fps: frames per second, one of FRAME_RATES. timing: "exact", or "even": between two frames that the model drew there
+    are always as many new ones, so that motion is as smooth as can be, and a little slower or faster than it was drawn.
+
+    Raises:
+        RequestError: a value is not one that is made.
+    """
+
+    width: int = 1280
+    height: int = 720
+    fps: Fraction = FRAME_RATES["30"]
+    codec: str = CODECS[0]
+    timing: str = TIMINGS[0]
+
+    def __post_init__(self) -> None:
+        _check_size(self.width, self.height)
+        if self.fps not in FRAME_RATES.values():
+            raise RequestError(
+                f"Clips of {float(self.fps):g} frames a second are not made: choose {' or '.join(FRAME_RATES)}."
+            )
+        _one_of("codec", self.codec, CODECS)
+        _one_of("timing", self.timing, TIMINGS)
+
+
+@dataclass(frozen=True)
 class Request:
     """One clip to make.
 
@@ -53,10 +89,9 @@ class Request:
     tier: str = "distilled"
     seed: int = 0
     mode: str = "chain"
-    width: int = 1280
-    height: int = 720
     duration_s: float = 2.0
-    label: Label = Label()
+    delivery: Delivery = field(default_factory=Delivery)
+    label: Label = field(default_factory=Label)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", " ".join(self.prompt.split()))
@@ -70,7 +105,6 @@ class Request:
         _one_of("mode", self.mode, MODES)
         if not 0 <= self.seed <= MAX_SEED:
             raise RequestError(f"The seed is {self.seed}: give a whole number from 0 to {MAX_SEED}.")
-        _check_size(self.width, self.height)
         if not (math.isfinite(self.duration_s) and self.duration_s > 0):
             raise RequestError(f"The duration is {self.duration_s:g} s: give a time above zero.")
 
@@ -87,12 +121,31 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def parse_fps(text: str) -> Fraction:
+    """Read a frame rate of FRAME_RATES.
+
+    Raises:
+        RequestError: it is none.
+    """
+    if text.strip() not in FRAME_RATES:
+        raise RequestError(f"Clips of {text!r} frames a second are not made: choose {' or '.join(FRAME_RATES)}.")
+    return FRAME_RATES[text.strip()]
+
+
 def _check_size(width: int, height: int) -> None:
-    if width % 2 or height % 2 or not MIN_HEIGHT <= height <= MAX_HEIGHT:
+    if width % 2 or height % 2 or not MIN_SIDE <= min(width, height) <= MAX_SIDE:
         raise RequestError(
-            f"The size {width}x{height} cannot be made: both must be even, the height {MIN_HEIGHT} to {MAX_HEIGHT}."
+            f"The size {width}x{height} cannot be made: both must be even, the smaller {MIN_SIDE} to {MAX_SIDE}."
         )
-    if abs(width / height / ASPECT - 1) > 0.01:
+    if all(abs(width / height / shape - 1) > 0.01 for shape in SHAPES.values()):
+        side = min(width, height)
+        offers = ", ".join(_size_of(shape, side) for shape in SHAPES.values())
         raise RequestError(
-            f"The size {width}x{height} is not 16:9: the nearest that is, is {round(height * 8 / 9) * 2}x{height}."
+            f"The size {width}x{height} is none of {', '.join(SHAPES)}: the nearest that are, are {offers}."
         )
+
+
+def _size_of(shape: Fraction, side: int) -> str:
+    """The size of this shape whose shorter side is about `side`, both even."""
+    width, height = side * max(shape, Fraction(1)), side / min(shape, Fraction(1))
+    return f"{round(width / 2) * 2}x{round(height / 2) * 2}"

@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.clips import natural
+from tests.clips import embed, natural
 from wan_demo.clip import Clip
 from wan_demo.provenance.carrier import SYMBOLS, carrier, encode, likenesses
 from wan_demo.provenance.detector import Picture, Reading, find_mark
-from wan_demo.provenance.watermark import embed
 
 KEY, PAYLOAD = bytes(range(32)), bytes([1, 200, 33, 77, 128, 255, 0, 90])
 

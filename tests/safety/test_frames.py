@@ -5,7 +5,7 @@ import pytest
 
 from distill.world import HELD_OUT, Camera, draw
 from wan_demo.clip import Clip
-from wan_demo.safety.frames import UnsafeClipError, check_frames, flashes
+from wan_demo.safety.frames import Flashing, UnsafeClipError, check_frames
 
 
 def blinking(hertz: float, bright: object = 255, dark: object = 0, area: float = 1.0, fps: int = 30) -> Clip:
@@ -15,6 +15,18 @@ def blinking(hertz: float, bright: object = 255, dark: object = 0, area: float =
         frame[: round(90 * area)] = np.array(bright if int(2 * hertz * i / fps) % 2 else dark, np.uint8)
         frame[88, i : i + 3] = 255
     return Clip(frames, Fraction(fps))
+
+
+def flashes(clip: Clip) -> bool:
+    watcher = Flashing(clip.fps)
+    for frame in clip.frames:
+        watcher.see(frame)
+    return watcher.found
+
+
+def passed(clip: Clip) -> int:
+    """How many frames come through the check."""
+    return len(list(check_frames(clip.frames, clip.fps)))
 
 
 @pytest.mark.parametrize("fps", [24, 30, 60])
@@ -53,16 +65,16 @@ def test_fine_stripes_that_pan_are_no_flashes() -> None:
 )
 def test_what_must_not_be_shown_is_refused_in_a_sentence(clip: Clip, reason: str) -> None:
     with pytest.raises(UnsafeClipError, match=rf"The clip [^.]*{reason}.*: try another seed or another prompt\.$"):
-        check_frames(clip)
+        passed(clip)
 
 
 def test_half_a_clip_of_black_is_a_cut_and_a_single_frame_may_stand_still() -> None:
     frames = blinking(1).frames.copy()
     frames[:25] = 0
-    check_frames(Clip(frames, Fraction(30)))
-    check_frames(Clip(frames[40:41], Fraction(30)))
+    assert passed(Clip(frames, Fraction(30))) == 60
+    assert passed(Clip(frames[40:41], Fraction(30))) == 1
 
 
 @pytest.mark.parametrize("combination", HELD_OUT[::12], ids=str)
 def test_every_kind_of_rendered_clip_passes(combination: object) -> None:
-    check_frames(Clip(draw(combination, 3, Camera(60, 30, 320, 180)).frames, Fraction(30)))  # type: ignore[arg-type]
+    passed(Clip(draw(combination, 3, Camera(60, 30, 320, 180)).frames, Fraction(30)))  # type: ignore[arg-type]

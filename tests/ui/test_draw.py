@@ -8,15 +8,17 @@ import pytest
 
 from wan_demo.__main__ import parse
 from wan_demo.presets import Measured, find
-from wan_demo.request import Label, Request, parse_size
+from wan_demo.request import FRAME_RATES, Delivery, Request, parse_fps, parse_size
 from wan_demo.ui import draw
 from wan_demo.ui.job import View
 from wan_demo.worker import STAGES, Progress, Published
 
+DELIVERY = Delivery(640, 360, FRAME_RATES["29.97"], "av1", "even")
 EVIL = "<script>alert(1)</script>"
 REPORT = {
     "frames": 60,
     "fps": "30",
+    "codec": "h264",
     "width": 1280,
     "height": 720,
     "duration_s": 2.0,
@@ -31,7 +33,7 @@ REPORT = {
     "request_",
     [
         Request("a red ball"),
-        Request('it\'s "red" $HOME `ls`; rm -rf & 红色的球\\', "full", 2**32 - 1, "direct", 640, 360, 1 / 3),
+        Request('it\'s "red" $HOME `ls`; rm -rf & 红色的球\\', "full", 2**32 - 1, "direct", 1 / 3, DELIVERY),
         Request("--json", seed=3),
         Request("-x"),
         Request("--"),
@@ -41,8 +43,8 @@ def test_the_command_makes_the_same_request(request_: Request) -> None:
     words = shlex.split(draw.command(request_, "pocket", "cuda"))
     assert words[:3] == ["python", "-m", "wan_demo"]
     options = parse(words[3:])
-    size = parse_size(options.size)
-    again = Request(options.prompt, options.tier, int(options.seed), options.mode, *size, float(options.duration))
+    delivery = Delivery(*parse_size(options.size), parse_fps(options.fps), options.codec, options.timing)
+    again = Request(options.prompt, options.tier, int(options.seed), options.mode, float(options.duration), delivery)
     assert again == request_
     assert (options.family, options.device) == ("pocket", "cuda")
 
@@ -72,7 +74,6 @@ def test_the_line_of_stages() -> None:
     assert "about 3.2 s left" in html
     assert html.count("<span") == len(STAGES) + 1
     assert "enlarge" not in draw.status(replace(view, request=Request("a ball", mode="direct")))
-    assert "add label" not in draw.status(replace(view, request=Request("a ball", label=Label("off"))))
     assert "left" not in draw.status(replace(view, now=Progress("layout", 1, 2, None)))
 
 

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Generator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wan_demo.request import Label, Request, RequestError
+from wan_demo.request import Delivery, Label, Request, RequestError
 from wan_demo.ui.job import make, to_request
 from wan_demo.worker import Event, JobError, Notice, Progress, Published
 
@@ -39,39 +40,52 @@ def until(condition: Any, seconds: float = 10) -> bool:
     return bool(condition())
 
 
+FORM = {
+    "prompt": " a red  ball ",
+    "tier": "full",
+    "seed": 7.0,
+    "duration": 1.5,
+    "mode": "direct",
+    "size": "640x360",
+    "fps": "29.97",
+    "codec": "av1",
+    "timing": "even",
+    "label": "top left",
+    "language": "fr",
+}
+
+
 def test_widgets_become_a_request() -> None:
-    made = to_request(" a red  ball ", "full", 7.0, 1.5, "640x360", "direct", "top left", "fr")
-    assert made == Request("a red ball", "full", 7, "direct", 640, 360, 1.5, Label("top left", "fr"))
+    delivery = Delivery(640, 360, Fraction(30000, 1001), "av1", "even")
+    assert to_request(FORM) == Request("a red ball", "full", 7, "direct", 1.5, delivery, Label("top left", "fr"))
 
 
 @pytest.mark.parametrize(
-    ("values", "word"),
+    ("name", "value", "words"),
     [
-        ((None, "full", 1, 2, "640x360", "chain"), "prompt"),
-        (("", "full", 1, 2, "640x360", "chain"), "prompt"),
-        (("a ball", "full", None, 2, "640x360", "chain"), "seed"),
-        (("a ball", "full", 1.5, 2, "640x360", "chain"), "seed"),
-        (("a ball", "full", -1, 2, "640x360", "chain"), "seed"),
-        (("a ball", "full", float("nan"), 2, "640x360", "chain"), "seed"),
-        (("a ball", "full", float("inf"), 2, "640x360", "chain"), "seed"),
-        (("a ball", "full", 1, None, "640x360", "chain"), "length"),
-        (("a ball", "full", 1, 0, "640x360", "chain"), "duration"),
-        (("a ball", "full", 1, 2, None, "chain"), "size"),
-        (("a ball", "full", 1, 2, "641x360", "chain"), "size"),
-        (("a ball", None, 1, 2, "640x360", "chain"), "tier"),
-        (("a ball", "full", 1, 2, "640x360", None), "mode"),
+        ("prompt", None, "prompt"),
+        ("prompt", "", "prompt"),
+        ("seed", None, "seed"),
+        ("seed", 1.5, "seed"),
+        ("seed", -1, "seed"),
+        ("seed", float("nan"), "seed"),
+        ("seed", float("inf"), "seed"),
+        ("duration", None, "length"),
+        ("duration", 0, "duration"),
+        ("size", None, "size"),
+        ("size", "641x360", "size"),
+        ("tier", None, "tier"),
+        ("mode", None, "mode"),
+        ("fps", None, "frames a second"),
+        ("codec", None, "codec"),
+        ("timing", "late", "timing"),
+        ("label", "middle", "no place for the label called 'middle': choose bottom right, "),
+        ("language", "tlh", "no language of the label called 'tlh'"),
     ],
 )
-def test_what_cannot_be_made_is_refused_in_a_sentence(values: tuple[Any, ...], word: str) -> None:
-    with pytest.raises(RequestError, match=word):
-        to_request(*values, "top left", "en")  # type: ignore[call-arg]
-
-
-def test_a_label_nobody_could_read_is_refused() -> None:
-    with pytest.raises(RequestError, match="no place for the label called 'middle': choose bottom right, "):
-        to_request("a ball", "full", 1, 2, "640x360", "chain", "middle", "en")
-    with pytest.raises(RequestError, match="no language of the label called 'tlh'"):
-        to_request("a ball", "full", 1, 2, "640x360", "chain", "off", "tlh")
+def test_what_cannot_be_made_is_refused_in_a_sentence(name: str, value: Any, words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        to_request({**FORM, name: value})
 
 
 def test_events_become_views() -> None:

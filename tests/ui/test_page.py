@@ -22,6 +22,7 @@ REPORT: dict[str, Any] = {
     **{
         "frames": 60,
         "fps": "30",
+        "codec": "h264",
         "width": 1280,
         "height": 720,
         "duration_s": 2.0,
@@ -31,7 +32,19 @@ REPORT: dict[str, Any] = {
     },
     "seconds": {"encode": 0.1, "total": 0.1},
 }
-WIDGETS = ("a red ball", "distilled", 0, 2, "1280x720", "chain", "bottom right", "en")
+FORM = {
+    "prompt": "a red ball",
+    "tier": "distilled",
+    "seed": 0,
+    "duration": 2,
+    "mode": "chain",
+    "size": "1280x720",
+    "fps": "30",
+    "codec": "h264",
+    "timing": "exact",
+    "label": "bottom right",
+    "language": "en",
+}
 
 
 class Double:
@@ -100,7 +113,7 @@ def test_the_page_asks_for_nothing_from_elsewhere(worker: Double) -> None:
 
 
 def test_a_job_goes_through(tab: CreateTab) -> None:
-    updates = list(tab.run(*WIDGETS))
+    updates = list(tab.run(*FORM.values()))
     last = updates[-1]
     assert str(last[tab.video]).endswith("wan_demo-distilled-0.mp4")
     assert "wan_demo generate" in last[tab.command]
@@ -108,7 +121,7 @@ def test_a_job_goes_through(tab: CreateTab) -> None:
 
 
 def test_the_worker_is_left_when_the_handler_is_closed(tab: CreateTab, worker: Double) -> None:
-    updates = tab.run(*WIDGETS)
+    updates = tab.run(*FORM.values())
     shown: dict[Any, Any] = {}
     while "read the prompt" not in str(shown.get(tab.status)):
         shown = next(updates)
@@ -121,21 +134,21 @@ def test_the_worker_is_left_when_the_handler_is_closed(tab: CreateTab, worker: D
 
 
 def test_a_refusal_is_a_sentence_and_the_next_job_goes_through(tab: CreateTab, worker: Double) -> None:
-    (refused,) = tab.run("", *WIDGETS[1:])
+    (refused,) = tab.run(*{**FORM, "prompt": ""}.values())
     assert set(refused) == {tab.status}  # the prompt and the settings stay
     assert "The prompt is empty" in refused[tab.status]
-    (long,) = tab.run("a ball", "full", 0, 60, "1280x720", "chain", "off", "en")
+    (long,) = tab.run(*{**FORM, "duration": 60}.values())
     assert "2 s at most, not 60 s" in long[tab.status]
     worker.fails = True
-    assert "The models are missing" in list(tab.run(*WIDGETS))[-1][tab.status]
+    assert "The models are missing" in list(tab.run(*FORM.values()))[-1][tab.status]
     worker.fails = False
-    assert tab.video in list(tab.run(*WIDGETS))[-1]
+    assert tab.video in list(tab.run(*FORM.values()))[-1]
 
 
 def test_buttons_follow_the_job(tab: CreateTab) -> None:
     assert tab.begin()[tab.cancel].interactive
     assert tab.generate not in tab.begin()  # nothing would give it back if the queue were full
-    first = next(tab.run(*WIDGETS))
+    first = next(tab.run(*FORM.values()))
     assert not first[tab.generate].interactive
     cancelled = tab.cancelled()
     assert (cancelled[tab.generate].interactive, cancelled[tab.cancel].interactive) == (True, False)
@@ -154,9 +167,8 @@ def test_what_the_page_offers_can_be_made() -> None:
     for family in FAMILIES:
         for text in EXAMPLES.get(family, ("a ball",)):
             for _, size in SIZES:
-                find(family, "distilled").check(
-                    to_request(text, "distilled", new_seed(), 2, size, "chain", "off", "en")
-                )
+                form = {**FORM, "prompt": text, "seed": new_seed(), "size": size}
+                find(family, "distilled").check(to_request(form))
     assert 0 <= new_seed() <= MAX_SEED
 
 

@@ -4,6 +4,7 @@ Legend: F frames, H height, W width. Between two neighbours, frame 0 and frame 1
 A flow (H, W, 2) float32 says how many pixels (x, y) each pixel moves from one frame to the other.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -32,10 +33,7 @@ class _Motion:
 
 
 def convert_frame_rate(clip: Clip, fps: Fraction, frames: int | None = None) -> Clip:
-    """Show the same motion at another frame rate.
-
-    Frame k of the result is what the clip shows at k / fps seconds. Frames that fall on a source frame are exact
-    copies; past the last source frame, it is held. A scene cut is kept: no frame mixes two scenes.
+    """Show the same motion at another frame rate: frame k of the result is what the clip shows at k / fps seconds.
 
     fps: frames per second, above 0. frames: how many to make; by default as many as last as long as the clip does.
     The clip itself comes back when it has this rate and length already. Raises ValueError when fps or frames is not
@@ -48,20 +46,27 @@ def convert_frame_rate(clip: Clip, fps: Fraction, frames: int | None = None) -> 
         raise ValueError(f"A clip needs at least one frame; {count} were asked for.")
     if fps == clip.fps and count == len(clip.frames):
         return clip
-    result = np.empty((count, *clip.frames.shape[1:]), np.uint8)
+    return Clip(np.stack(list(frames_at(clip, (k / fps for k in range(count))))), fps)
+
+
+def frames_at(clip: Clip, moments: Iterable[Fraction]) -> Iterator[Frame]:
+    """What the clip shows at each of these moments, in seconds from its start; quickest when they go forwards.
+
+    Frames that fall on a source frame are that frame; before the first and past the last, it is held. A scene cut is
+    kept: no frame mixes two scenes.
+    """
     last = len(clip.frames) - 1
     motions: tuple[_Motion, _Motion] | None = None
     measured = -1  # the source frame that `motions` starts from
-    for k in range(count):
-        index, when = divmod(k * clip.fps / fps, 1)  # a Fraction, so "falls on a source frame" is exact
+    for moment in moments:
+        index, when = divmod(max(moment, Fraction(0)) * clip.fps, 1)  # exact, so "falls on a source frame" is too
         if when == 0 or index >= last:
-            result[k] = clip.frames[min(index, last)]
+            yield clip.frames[min(index, last)]
             continue
         pair = clip.frames[index], clip.frames[index + 1]
         if measured != index:
             motions, measured = (None if _is_cut(*pair) else _measure(*pair)), index
-        result[k] = pair[round(when)] if motions is None else _between(*pair, motions, float(when))
-    return Clip(result, fps)
+        yield pair[round(when)] if motions is None else _between(*pair, motions, float(when))
 
 
 def _is_cut(frame0: Frame, frame1: Frame) -> bool:

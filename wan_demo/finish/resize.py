@@ -1,40 +1,29 @@
-"""Bring a clip to its delivery size."""
+"""Bring frames to their delivery size."""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-
-from wan_demo.clip import Clip
 
 Frame = npt.NDArray[np.uint8]
 
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
-def fit(clip: Clip, width: int, height: int) -> Clip:
-    """Cut the middle of the frames to the shape width : height, then scale it to width x height pixels.
+def fit(frame: Frame, width: int, height: int) -> Frame:
+    """Cut the middle of a frame (H, W, 3) to the shape width : height, then scale it to width x height pixels.
 
-    The cut falls on whole source pixels, so the shape may be off by half of one. A clip that has the size already
-    comes back unchanged.
-
-    Returns a clip with frames (F, height, width, 3). Raises ValueError when a size is below 1.
+    The cut falls on whole source pixels, so the shape may be off by half of one. A frame that has the size already
+    comes back unchanged. Raises ValueError when a size is below 1.
     """
     if width < 1 or height < 1:
         raise ValueError(f"A video needs at least 1x1 pixels; {width}x{height} was asked for.")
-    source_height, source_width = clip.frames.shape[1:3]
-    if (source_width, source_height) == (width, height):
-        return clip
+    source_height, source_width = frame.shape[:2]
     # Whichever side is too long for the target's shape is cut; the other stays whole.
     cut_width = min(source_width, max(1, round(source_height * width / height)))
     cut_height = min(source_height, max(1, round(source_width * height / width)))
     left, top = (source_width - cut_width) // 2, (source_height - cut_height) // 2
-    cut = clip.frames[:, top : top + cut_height, left : left + cut_width]
-    if (cut_width, cut_height) == (width, height):
-        return Clip(cut, clip.fps)
-    frames = np.empty((len(cut), height, width, 3), np.uint8)
-    for index, frame in enumerate(cut):
-        frames[index] = _scale(np.ascontiguousarray(frame), (width, height))
-    return Clip(frames, clip.fps)
+    cut = frame[top : top + cut_height, left : left + cut_width]
+    return cut if (cut_width, cut_height) == (width, height) else _scale(np.ascontiguousarray(cut), (width, height))
 
 
 def _scale(frame: Frame, size: tuple[int, int]) -> Frame:

@@ -1,13 +1,13 @@
 """The visible label: people see that the clip was made by a model."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from wan_demo.clip import Clip
 from wan_demo.request import LANGUAGES, PLACES
 
 MIN_HEIGHT_SHARE = 0.05  # of the shorter side; GB 45438-2025 asks for this much
@@ -16,6 +16,9 @@ _TEXT_RGBA = (255, 255, 255, 255)
 READABLE = 60  # levels; white letters on the plate are 110 or more lighter, in limited range, whatever is behind it
 CLEAN = 0.9  # the share of letters and of plate that are on their side of the middle between the two
 _FONTS = Path(__file__).parent / "fonts"
+
+
+Frame = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
 
 @dataclass(frozen=True)
@@ -44,20 +47,18 @@ WORDINGS = {
 }
 
 
-def add_label(clip: Clip, language: str = LANGUAGES[0], place: str = PLACES[0]) -> Clip:
-    """Draw the label, white on a dark plate, in a corner of every frame.
+def add_label(frame: Frame, language: str = LANGUAGES[0], place: str = PLACES[0]) -> Frame:
+    """A frame (H, W, 3) with the label, white on a dark plate, in a corner.
 
-    Its letters are at least 5% of the shorter side tall. Returns a new clip of the same size, rate and length. Raises
-    ValueError when it is too wide for the frame.
+    Its letters are at least 5% of the shorter side tall. Raises ValueError when it is too wide for the frame.
     """
-    height, width = clip.frames.shape[1:3]
+    height, width = frame.shape[:2]
     plate = _draw(WORDINGS[language], min(height, width))
     rows, columns = _corner(height, width, plate, place)
-    frames = clip.frames.copy()
+    labelled = frame.copy()
     alpha = plate[..., 3:].astype(np.float32) / 255
-    corner = frames[:, rows, columns]
-    frames[:, rows, columns] = np.rint(corner * (1 - alpha) + plate[..., :3] * alpha).astype(np.uint8)
-    return Clip(frames, clip.fps)
+    labelled[rows, columns] = np.rint(frame[rows, columns] * (1 - alpha) + plate[..., :3] * alpha).astype(np.uint8)
+    return labelled
 
 
 def has_label(luma: npt.NDArray[np.uint8], language: str = LANGUAGES[0], place: str = PLACES[0]) -> bool:
@@ -84,6 +85,7 @@ def _corner(height: int, width: int, plate: npt.NDArray[np.uint8], place: str) -
     return slice(top, top + plate_height), slice(left, left + plate_width)
 
 
+@cache
 def _draw(wording: Wording, shorter_side: int) -> npt.NDArray[np.uint8]:
     """The label by itself: (h, w, 4) uint8 RGBA."""
     font = _font(wording, MIN_HEIGHT_SHARE * shorter_side)

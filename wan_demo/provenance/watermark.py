@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from wan_demo.clip import Clip
 from wan_demo.provenance.carrier import SHORT_SIDE, SYMBOLS, Floats, carrier, patterns
 
+Frame = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 Plane = npt.NDArray[np.uint8]  # (H, W)
 
 FAINTEST, STRONGEST = 1.15, 2.0  # deviation of the mark in luma, in levels of 255, on flat and on busy ground
@@ -30,17 +30,19 @@ NEAR, AROUND = 2.5, 8.0  # steps: what is compared with what
 DARKER = 1.5  # levels
 
 
-def embed(clip: Clip, payload: bytes, key: bytes) -> Clip:
-    """The clip with a payload of 8 bytes in it, for who holds the key (32 bytes) to find."""
-    assert len(payload) == SYMBOLS, "the code has one symbol a byte"
-    height, width = clip.frames.shape[1:3]
-    pilots, data = patterns(carrier(key), payload, height, width)
-    frames = np.empty_like(clip.frames)
-    for source, target in zip(clip.frames, frames, strict=True):
-        luma = cv2.cvtColor(source, cv2.COLOR_RGB2GRAY)
-        mark = cv2.multiply(cv2.add(pilots, cv2.multiply(data, binding(luma))), _strength(luma))
-        cv2.add(source, cv2.transform(mark, RGB), dst=target, dtype=cv2.CV_8U)  # rounds, and stays in 0 to 255
-    return Clip(frames, clip.fps)
+class Embedder:
+    """Puts a payload of 8 bytes into frames of height x width pixels, for who holds the key (32 bytes) to find."""
+
+    def __init__(self, payload: bytes, key: bytes, height: int, width: int) -> None:
+        assert len(payload) == SYMBOLS, "the code has one symbol a byte"
+        self.pilots, self.data = patterns(carrier(key), payload, height, width)
+
+    def mark(self, frame: Frame) -> Frame:
+        """The frame (height, width, 3) with the payload in it."""
+        luma = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
+        mark = cv2.multiply(cv2.add(self.pilots, cv2.multiply(self.data, binding(luma))), _strength(luma))
+        added = cv2.add(frame, cv2.transform(mark, RGB), dtype=cv2.CV_8U)  # rounds, and stays in 0 to 255
+        return np.asarray(added, np.uint8)
 
 
 def binding(luma: Plane, scale: float = 1.0, darker: float = DARKER) -> Floats:

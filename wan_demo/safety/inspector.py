@@ -1,19 +1,22 @@
 """The operator's own rules, on every prompt and every clip, beside those of the app."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from wan_demo.clip import Clip
 from wan_demo.policy import Policy, Wanted
 from wan_demo.request import Request, RequestError
 from wan_demo.safety.brand import picture_faults, picture_report, term_faults
 from wan_demo.safety.frames import UnsafeClipError
 from wan_demo.safety.guard import Guard
 
+Frame = npt.NDArray[np.uint8]  # (H, W, 3) RGB
+
 LOOKS = 8  # frames of a clip, spread over it, that the operator's rules are asked about
-SHORT_SIDE = 360  # pixels that checkers see
+LARGEST, SHORT_SIDE = 1080, 360  # pixels of a shorter side, that the rules and that checkers see
 
 
 class Inspector:
@@ -34,24 +37,22 @@ class Inspector:
         for fault in term_faults(request.prompt, self.policy.terms):
             raise RequestError(f"The prompt {fault}, against the operator's rules: change it.")
 
-    def check_clip(self, clip: Clip) -> dict[str, Any]:
-        """Look at a clip that is not labelled yet; returns what was measured, for the report.
+    def check_clip(self, looks: Sequence[Frame]) -> dict[str, Any]:
+        """Look at frames of a clip that is not labelled yet; returns what was measured, for the report.
 
         Raises:
             UnsafeClipError: it breaks a rule, or a checker could not look.
         """
-        frames = clip.frames[np.linspace(0, len(clip.frames) - 1, LOOKS).round().astype(int)]
-        report = picture_report(list(frames), self.policy)
+        report = picture_report(looks, self.policy)
         for fault in picture_faults(report, self.policy):
             raise UnsafeClipError(
                 f"The clip {fault}, against the operator's rules, so it is not shown: try another seed or another"
                 " prompt."
             )
         if self.guards:
-            share = min(1, SHORT_SIDE / min(frames.shape[1:3]))
-            small = np.stack([cv2.resize(f, None, fx=share, fy=share, interpolation=cv2.INTER_AREA) for f in frames])
+            small = np.stack([_shrunk(frame, SHORT_SIDE) for frame in looks])
             for guard in self.guards:
-                guard.check(np.asarray(small, np.uint8))
+                guard.check(small)
         return {
             **({"terms": "as required"} if self.policy.terms != Wanted() else {}),
             **report,
@@ -62,3 +63,17 @@ class Inspector:
         """End the checkers' processes."""
         for guard in self.guards:
             guard.close()
+
+
+def sampled(frames: Iterable[Frame], count: int, looks: list[Frame]) -> Iterator[Frame]:
+    """Pass on the `count` frames of a clip, and keep in `looks` those that `check_clip` is to see."""
+    wanted = np.linspace(0, count - 1, LOOKS).round().astype(int).tolist()
+    for k, frame in enumerate(frames):
+        looks += [_shrunk(frame, LARGEST)] * wanted.count(k)
+        yield frame
+
+
+def _shrunk(frame: Frame, short_side: int) -> Frame:
+    share = min(1, short_side / min(frame.shape[:2]))
+    small = frame if share == 1 else cv2.resize(frame, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import FileData
 
 from wan_demo.policy import Policy
 from wan_demo.presets import PRESETS, Preset, find
-from wan_demo.request import LANGUAGES, MAX_PROMPT, MAX_SEED, PLACES, RequestError
+from wan_demo.request import FRAME_RATES, LANGUAGES, MAX_PROMPT, MAX_SEED, PLACES, RequestError
 from wan_demo.store import Timings
 from wan_demo.ui import draw
 from wan_demo.ui.job import Maker, View, make, to_request
@@ -32,7 +33,14 @@ SIZES = [
     ("854x480, medium", "854x480"),
     ("1280x720, HD", "1280x720"),
     ("1920x1080, Full HD", "1920x1080"),
+    ("3840x2160, 4K: slow", "3840x2160"),
+    ("720x1280, upright HD", "720x1280"),
+    ("1080x1920, upright Full HD", "1080x1920"),
+    ("720x720, square", "720x720"),
+    ("1080x1080, square Full HD", "1080x1080"),
 ]
+CODEC_NAMES = [("H.264, plays everywhere", "h264"), ("H.265, for Apple and TVs", "h265"), ("AV1, newest", "av1")]
+TIMING_NAMES = [("Exact", "exact"), ("Even: smoother, a little slower", "even")]
 LABEL_LANGUAGES = dict(zip(LANGUAGES, ("English", "中文", "日本語", "Español", "Français", "العربية"), strict=True))
 MODES = [("Small, then enlarged", "chain"), ("Small only", "direct")]
 SHOW_STATUS = (
@@ -59,6 +67,16 @@ class Desk:
 
     def _seconds(self, preset: Preset) -> float | None:
         return Timings().expected((preset.family, preset.tier, "chain", self.device)).get("total")
+
+
+class Player(gr.Video):
+    """A video that is served as it is: what gradio thinks that browsers cannot play, it would encode again, and the
+    signature would be gone."""
+
+    is_template = True  # gradio: draw it as the class above it is drawn
+
+    def postprocess(self, value: str | None) -> FileData | None:
+        return None if value is None else FileData(path=value)
 
 
 class CreateTab:
@@ -104,21 +122,39 @@ class CreateTab:
         )
         self.dice = gr.Button("New seed", size="sm")
         self.seed = gr.Number(0, label="Seed", info="The same seed gives the same clip.", buttons=[self.dice])
-        with gr.Accordion("More: length, size, how it is drawn, label", open=False):
+        with gr.Accordion("More: length, size, file, how it is drawn, label", open=False):
             with gr.Row():
                 self._add_shape(longest)
+            with gr.Row():
+                self._add_file()
             with gr.Row():
                 self._add_label()
 
     def _add_shape(self, longest: int) -> None:
         self.duration = gr.Number(longest, label="Length in seconds", info=f"Up to {longest}.", step=0.5, min_width=150)
-        self.size = gr.Dropdown(SIZES, value="1280x720", label="Size in pixels", info="Width x height.", min_width=150)
+        self.size = gr.Dropdown(
+            SIZES,
+            value="1280x720",
+            label="Size in pixels",
+            info="Upright and square ones show the middle.",
+            min_width=150,
+        )
         self.mode = gr.Dropdown(
             MODES,
             value="chain",
             label="How it is drawn",
             info="The first gives finer pictures, the second is for comparison.",
             min_width=220,
+        )
+
+    def _add_file(self) -> None:
+        rates = list(FRAME_RATES)
+        self.fps = gr.Dropdown(rates, value="30", label="Frames a second", info="60 takes longer.", min_width=150)
+        self.codec = gr.Dropdown(
+            CODEC_NAMES, value="h264", label="Video", info="Few browsers play H.265.", min_width=150
+        )
+        self.timing = gr.Dropdown(
+            TIMING_NAMES, value="exact", label="Timing", info="How the new frames are spread.", min_width=220
         )
 
     def _add_label(self) -> None:
@@ -142,7 +178,7 @@ class CreateTab:
         with gr.Column(visible=False, elem_id="result") as self.result:
             with gr.Row():
                 with gr.Column(scale=3, min_width=300):
-                    self.video = gr.Video(
+                    self.video = Player(
                         show_label=False, interactive=False, buttons=["download"], autoplay=True, loop=True
                     )
                 with gr.Column(scale=2, min_width=280):
@@ -158,7 +194,6 @@ class CreateTab:
     def _connect(self) -> None:
         quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         buttons = [self.generate, self.cancel]
-        inputs = [self.prompt, self.tier, self.seed, self.duration, self.size, self.mode, self.label, self.language]
         shown = [*buttons, self.status, self.result, self.video, self.figures, self.command, self.tier]
         start = gr.on(
             [self.generate.click, self.prompt.submit],
@@ -170,7 +205,7 @@ class CreateTab:
         )
         job = start.then(
             self.run,
-            inputs,
+            list(self.form.values()),
             shown,
             concurrency_limit=1,
             concurrency_id="worker",
@@ -196,10 +231,16 @@ class CreateTab:
     def cancelled(self) -> Updates:
         return {**self.end(), self.status: draw.message("Cancelled; nothing was kept.")}
 
+    @property
+    def form(self) -> dict[str, Any]:
+        """The widgets that a request is read from, by the names that `to_request` knows."""
+        names = ("prompt", "tier", "seed", "duration", "mode", "size", "fps", "codec", "timing", "label", "language")
+        return {name: getattr(self, name) for name in names}
+
     def run(self, *values: Any) -> Iterator[Updates]:
-        """Make a clip from the widgets' values, in the order that `to_request` takes them. Close it to cancel."""
+        """Make a clip from the values of `form`. Close it to cancel."""
         try:
-            request = to_request(*values)
+            request = to_request(dict(zip(self.form, values, strict=True)))
             find(self.desk.family, request.tier).check(request)
         except RequestError as error:
             yield {self.status: draw.refusal(str(error))}

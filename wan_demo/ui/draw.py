@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from wan_demo.presets import Preset
-from wan_demo.request import Request
+from wan_demo.request import FRAME_RATES, Request
 from wan_demo.ui.job import View
 from wan_demo.worker import STAGES
 
@@ -22,7 +22,7 @@ WORDS = {
     "check": "safety check",
     "label": "add label",
     "watermark": "watermark",
-    "write": "write file",
+    "write": "finish and write",
     "sign": "sign",
     "read back": "read it back",
 }
@@ -59,7 +59,7 @@ def status(view: View) -> str:
     if view.now is None and view.published is None:
         return "".join([*parts, message("Waiting for the models: the first clip after a start takes longer.")])
     done = dict(view.stages)
-    skipped = {"upsample": view.request.mode == "direct", "label": view.request.label.place == "off"}
+    skipped = {"upsample": view.request.mode == "direct"}
     stages = [s for s in STAGES if not skipped.get(s)]
     chips = "".join(_chip(stage, done, view) for stage in stages)
     return "".join([*parts, f'<div class="stages" role="status">{chips}{_left(view)}</div>'])
@@ -93,6 +93,7 @@ def results(report: Mapping[str, Any]) -> str:
     shown = {
         "frames": report["frames"],
         "frame rate": f"{report['fps']} a second",
+        "video": report["codec"],
         "size": f"{report['width']}x{report['height']}",
         "length": f"{report['duration_s']:.2f} s",
         "seed": report["seed"],
@@ -116,7 +117,10 @@ def command(request: Request, family: str, device: str) -> str:
         "tier": request.tier,
         "seed": request.seed,
         "mode": request.mode,
-        "size": f"{request.width}x{request.height}",
+        "size": f"{request.delivery.width}x{request.delivery.height}",
+        "fps": next(name for name, rate in FRAME_RATES.items() if rate == request.delivery.fps),
+        "codec": request.delivery.codec,
+        "timing": request.delivery.timing,
         "duration": request.duration_s,
         "label": request.label.place,
         "label-language": request.label.language,

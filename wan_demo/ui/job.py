@@ -3,12 +3,12 @@
 import tempfile
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from wan_demo.request import Label, Request, RequestError, parse_size
+from wan_demo.request import Delivery, Label, Request, RequestError, parse_fps, parse_size
 from wan_demo.worker import Event, JobError, Notice, Progress, Published
 
 
@@ -34,35 +34,26 @@ class View:
     published: Published | None = None
 
 
-def to_request(
-    prompt: str | None,
-    tier: str | None,
-    seed: float | None,
-    duration_s: float | None,
-    size: str | None,
-    mode: str | None,
-    place: str | None,
-    language: str | None,
-) -> Request:
-    """What the widgets hold, as a Request. An emptied number is None. place, language: of the label.
+def to_request(form: Mapping[str, Any]) -> Request:
+    """What the widgets hold, by name, as a Request. An emptied number is None.
 
     Raises:
         RequestError: a value is missing, or is not one that a clip can be made with.
     """
+    seed, duration_s = form["seed"], form["duration"]
     if seed is None or not float(seed).is_integer():
         raise RequestError("The seed is not a whole number: give one, or press New seed.")
     if duration_s is None:
         raise RequestError("The length is empty: give a number of seconds, such as 2.")
-    width, height = parse_size(size or "")
+    size = parse_size(form["size"] or "")
     return Request(
-        prompt or "",
-        tier or "",
+        form["prompt"] or "",
+        form["tier"] or "",
         int(seed),
-        mode or "",
-        width,
-        height,
+        form["mode"] or "",
         float(duration_s),
-        Label(place or "", language or ""),
+        Delivery(*size, parse_fps(form["fps"] or ""), form["codec"] or "", form["timing"] or ""),
+        Label(form["label"] or "", form["language"] or ""),
     )
 
 
