@@ -28,10 +28,13 @@ from benchmarks.clips import embed, natural
 from wan_demo import models, mp4, pipeline
 from wan_demo.check import pictures_of
 from wan_demo.clip import Clip
+from wan_demo.clock import Clock
 from wan_demo.decode import decode
+from wan_demo.edit import Edit, times
 from wan_demo.presets import find
 from wan_demo.provenance.detector import CLEAR, Picture, find_mark, readings
 from wan_demo.provenance.identity import Identity, load_identity
+from wan_demo.publish import finished as finish
 from wan_demo.request import Request
 
 KEY = bytes(range(32))
@@ -140,7 +143,7 @@ def mark(count: int, folder: Path) -> Iterator[Marked]:
     parts = models.load(preset)
     for i in range(2 * count):
         if i < count:
-            request, clock = Request(PROMPTS[i % len(PROMPTS)], seed=i), pipeline.Clock()
+            request, clock = Request(PROMPTS[i % len(PROMPTS)], seed=i), Clock()
             latents = pipeline.result_of(pipeline.draw(request, preset, parts, clock))
             kind, clip = "generated", finished(decode(latents, parts.vae), request)
         else:
@@ -153,7 +156,7 @@ def mark(count: int, folder: Path) -> Iterator[Marked]:
 
 def finished(clip: Clip, request: Request) -> Clip:
     """As the chain finishes it, but for the watermark."""
-    frames = pipeline.finished(clip, pipeline.times(clip, request), request, pipeline.Clock(), [])
+    frames = finish(Edit(clip, times(clip, request)), request, Clock(), [])
     return Clip(np.stack(list(frames)), request.delivery.fps)
 
 

@@ -12,9 +12,10 @@ from distill.captions import plain
 from distill.judge import judge, score
 from distill.world import HELD_OUT, TRAIN, Combination
 from wan_demo.clip import Clip
+from wan_demo.clock import Clock
 from wan_demo.decode import decode
 from wan_demo.models import Models
-from wan_demo.pipeline import Clock, draw, result_of
+from wan_demo.pipeline import draw, result_of
 from wan_demo.presets import Preset
 from wan_demo.request import Request
 

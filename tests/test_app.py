@@ -88,8 +88,9 @@ def generate(address: str, values: list[object]) -> str:
 def test_a_clip_through_the_page(tmp_path: Path) -> None:
     with served(tmp_path) as address:
         what = ["a red ball bounces over green grass", "distilled", 1, 1, "chain"]
-        how = ["720x720", "24", "h265", "even", "top left", "es"]
-        told = generate(address, [*what, *how])
+        how = ["720x720", "24", "h265", "even", True, "top left", "es"]
+        heard = [None, "cut", False, True, "", "off"]
+        told = generate(address, [*what, *how, *heard])
         found = re.search(r"/gradio_api/file=([^\"\\ ]+\.mp4)", told)
         assert found, told[-2000:]
         clip = tmp_path / "clip.mp4"

@@ -7,13 +7,14 @@ import pytest
 
 from tests.source import dotted, module_name, source_files
 
-VALUES = {"request", "presets", "shapes", "clip", "flow", "values", "events", "policy", "formats"}
+VALUES = {"request", "presets", "shapes", "clip", "flow", "values", "events", "policy", "formats", "clock"}
 STAGES = {"text", "diffuse", "upsample", "decode", "finish", "provenance", "mp4", "safety", "sound"}
 
 # First name below wan_demo -> layer. The bare package is a value: everybody who imports a value runs its __init__.
 LAYER_OF = {
     **dict.fromkeys(VALUES, "values"),
     **dict.fromkeys(STAGES, "stages"),
+    **dict.fromkeys(("edit", "publish"), "parts"),
     **{name: name for name in ("quantize", "models", "pipeline", "store", "check", "worker", "ui")},
     "__main__": "main",
 }
@@ -23,14 +24,15 @@ MAY_IMPORT = {
     "stages": {"values"},  # and its own package, never another stage
     "quantize": {"values"},
     "models": {"values", "quantize"},
-    "pipeline": {"values", "stages", "check", "quantize", "models"},
+    "parts": {"values", "stages", "check", "parts"},  # of the pipeline
+    "pipeline": {"values", "stages", "check", "quantize", "models", "parts"},
     "store": {"values"},
     "check": {"values", "stages"},
     "worker": {"values", "stages", "models", "pipeline", "store"},
     "ui": {"values", "stages", "store", "check", "worker", "ui"},  # the models live in the worker's process
     "app": {"values", "store", "worker", "ui"},
     "main": {"values", "stages", "quantize", "models", "pipeline", "store", "check", "worker"},
-    "distill": {"values", "stages", "quantize", "models", "pipeline", "distill"},
+    "distill": {"values", "stages", "quantize", "models", "parts", "pipeline", "distill"},
 }
 
 MODEL_CODE = {f"wan_demo.{name}" for name in ("models", "quantize", "text", "diffuse", "decode")} | {"distill"}

@@ -18,7 +18,9 @@ from wan_demo.policy import FILE, PolicyError, load_policy
 from wan_demo.presets import FAMILIES, find
 from wan_demo.provenance.identity import IdentityError, load_identity
 from wan_demo.request import (
+    CAPTIONS,
     CODECS,
+    FITS,
     FRAME_RATES,
     LANGUAGES,
     MODES,
@@ -29,6 +31,7 @@ from wan_demo.request import (
     Label,
     Request,
     RequestError,
+    Soundtrack,
     parse_fps,
     parse_size,
 )
@@ -70,9 +73,18 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     make.add_argument("--fps", default="30", help=f"one of: {', '.join(FRAME_RATES)}")
     make.add_argument("--codec", default=CODECS[0], help=f"one of: {', '.join(CODECS)}")
     make.add_argument("--timing", default=TIMINGS[0], help="exact; even: smoother, and a little slower or faster")
+    make.add_argument(
+        "--mend", action=argparse.BooleanOptionalAction, default=True, help="take out flicker, shake and colour drift"
+    )
     make.add_argument("--duration", default="2", help="seconds")
     make.add_argument("--label", default=PLACES[0], help=f"where it stands: {', '.join(PLACES)}; off, where allowed")
     make.add_argument("--label-language", default=LANGUAGES[0], help=f"one of: {', '.join(LANGUAGES)}")
+    make.add_argument("--sound", type=Path, help="a sound or video file whose sound the clip gets")
+    make.add_argument("--fit", default=FITS[0], help="cut the sound to the clip, loop it, or let the clip last as long")
+    make.add_argument("--beats", action="store_true", help="move the motion onto the sound's beats")
+    make.add_argument("--effects", action="store_true", help="synthesise the noises of the scene and of what moves")
+    make.add_argument("--narrate", nargs="?", const=True, default="", help="speak a text, or the prompt")
+    make.add_argument("--captions", default=CAPTIONS[0], help=f"of the narration: {', '.join(CAPTIONS)}")
     make.add_argument("--output", type=Path, help="the MP4 file to write")
     make.add_argument("--device", default="cpu", help="cpu or cuda")
     make.add_argument("--json", action="store_true", help="print a report of the clip on stdout")
@@ -90,8 +102,16 @@ def generate(options: argparse.Namespace) -> int:
         int(_number("seed", options.seed, whole=True)),
         options.mode,
         _number("duration", options.duration),
-        Delivery(*parse_size(options.size), parse_fps(options.fps), options.codec, options.timing),
+        Delivery(*parse_size(options.size), parse_fps(options.fps), options.codec, options.timing, options.mend),
         Label(options.label, options.label_language),
+        Soundtrack(
+            options.sound,
+            options.fit,
+            options.beats,
+            options.effects,
+            options.prompt if options.narrate is True else options.narrate,
+            options.captions,
+        ),
     )
     preset = find(options.family, request.tier)
     preset.check(request)

@@ -12,11 +12,13 @@ STAGES = (
     "upsample",
     "detail",
     "decode",
+    "mend",
+    "sound",
     "write",
     "sign",
     "read back",
 )
-FRAME_STAGES = ("frame rate", "resize", "check", "label", "watermark", "write")
+FRAME_STAGES = ("frame rate", "resize", "check", "captions", "label", "watermark", "write")
 
 
 @dataclass(frozen=True)

@@ -1,94 +1,38 @@
 """The chain: one call a stage, from a Request to a Published clip."""
 
+import hashlib
 import json
 import resource
 import sys
-import tempfile
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from wan_demo import mp4
-from wan_demo.check import INTACT, Finding, check
-from wan_demo.clip import Clip
+from wan_demo.clock import Clock
 from wan_demo.decode import decode
 from wan_demo.diffuse import denoise, noise
-from wan_demo.events import FRAME_STAGES, Event, Notice, Progress, Published
-from wan_demo.finish.frame_rate import frames_at
-from wan_demo.finish.resize import fit
+from wan_demo.edit import Edit, compose, listen, times
+from wan_demo.events import Event, Notice, Progress, Published
+from wan_demo.finish.mend import mend
 from wan_demo.flow import add_noise
 from wan_demo.models import Models
 from wan_demo.presets import Preset
 from wan_demo.provenance.identity import Identity
-from wan_demo.provenance.label import add_label, has_label
-from wan_demo.provenance.metadata import add_xmp, tags
-from wan_demo.provenance.signature import sign
-from wan_demo.provenance.watermark import Embedder
+from wan_demo.publish import publish
 from wan_demo.request import Request, RequestError
-from wan_demo.safety.frames import check_frames
-from wan_demo.safety.inspector import Inspector, sampled
+from wan_demo.safety.inspector import Inspector
 from wan_demo.safety.prompt import screen
-from wan_demo.shapes import ClipShape, frame_count
+from wan_demo.shapes import ClipShape
 from wan_demo.text import check_prompt, encode_prompts, unknown_words
 from wan_demo.upsample import upsample
 from wan_demo.values import Latents, PromptEmbeds
 
 Result = TypeVar("Result")
-Frame = npt.NDArray[np.uint8]  # (H, W, 3) RGB
-
-
-class Clock:
-    """Seconds a stage, and from those of an earlier run (`expected`) what is left."""
-
-    def __init__(self, expected: Mapping[str, float] | None = None) -> None:
-        self.seconds: dict[str, float] = {}
-        self.expected = expected or {}
-        self.within = 0.0  # seconds of what ran inside the stage that is being counted
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count what runs in the block as this stage's, but for the stages inside it."""
-        self.name, self.started = name, time.perf_counter()
-        with self._counted(name):
-            yield
-
-    def each(self, name: str, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Pass frames on, and count the time it takes to make them as this stage's."""
-        source = iter(frames)
-        while True:
-            with self._counted(name):
-                frame = next(source, None)
-            if frame is None:
-                return
-            yield frame
-
-    @contextmanager
-    def _counted(self, name: str) -> Iterator[None]:
-        started, outer = time.perf_counter(), self.within
-        self.within = 0.0
-        yield
-        spent = time.perf_counter() - started
-        self.seconds[name] = self.seconds.get(name, 0.0) + spent - self.within
-        self.within = outer + spent
-
-    def progress(self, step: int = 0, steps: int = 1) -> Progress:
-        parts = FRAME_STAGES if self.name == "write" else (self.name,)
-        known = [self.expected[part] for part in parts if part in self.expected]
-        if not known:
-            return Progress(self.name, step, steps, None)
-        now = sum(known)
-        if step:  # this run's own pace is better
-            now = (time.perf_counter() - self.started) / step * steps
-        later = (s for name, s in self.expected.items() if name not in (*self.seconds, *parts, "total"))
-        return Progress(self.name, step, steps, now * (1 - step / steps) + sum(later))
 
 
 def generate(
@@ -112,11 +56,13 @@ def generate(
         OSError, RuntimeError: the file could not be written, or does not read back as what was written.
     """
     preset.check(request)
-    refusal = screen(request.prompt)
-    if refusal is not None:
-        raise RequestError(refusal.sentence)
+    for text in (request.prompt, request.sound.narration):
+        refusal = screen(text)
+        if refusal is not None:
+            raise RequestError(refusal.sentence)
     inspector.check_request(request)
     check_prompt(request.prompt, models.tokenizer)
+    request, given = listen(request, preset)
     unknown = unknown_words(request.prompt, models.tokenizer)
     if unknown:
         yield Notice(f"This model does not know: {', '.join(unknown)}. {preset.knows}")
@@ -126,10 +72,24 @@ def generate(
     with clock.stage("decode"):
         yield clock.progress()
         clip = decode(latents, models.vae)
+    found: dict[str, Any] = {}
+    if request.delivery.mend:
+        with clock.stage("mend"):
+            yield clock.progress()
+            clip, found = mend(clip)
+    edit = Edit(clip, times(clip, request))
+    if not request.sound.silent:
+        with clock.stage("sound"):
+            yield clock.progress()
+            edit = compose(edit, request, given)
+    if request.sound.beats and not edit.figures["beats"]["motions"]:
+        yield Notice("Nothing in this clip moves suddenly, so there was nothing to put on the beat.")
     mark = identity.mark(facts(request, preset))
-    made, seen = yield from publish(clip, request, mark, identity, output, inspector, clock)
+    made, seen = yield from publish(edit, request, mark, identity, output, inspector, clock)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
-    yield Published(output, {"id": mark, **report(request, preset, output, made, seconds), "operator": seen})
+    told = report(request, preset, output, made, seconds)
+    told |= {"id": mark, "mended": found, **edit.figures, "operator": seen}
+    yield Published(output, told)
 
 
 def result_of(events: Generator[Progress, None, Result]) -> Result:
@@ -188,79 +148,11 @@ def _denoise(
     return latents, clean
 
 
-def publish(
-    clip: Clip, request: Request, mark: str, identity: Identity, output: Path, inspector: Inspector, clock: Clock
-) -> Generator[Progress, None, tuple[mp4.Probe, dict[str, Any]]]:
-    """Finish, write, sign and read back; only what reads back whole is moved to `output`.
-
-    Frame by frame: no more than a few are ever in memory. Returns what it holds, and what the operator's rules saw.
-    """
-    delivery, looks = request.delivery, list[Frame]()
-    moments = times(clip, request)
-    embedder = Embedder(bytes.fromhex(mark), identity.carrier_key, delivery.height, delivery.width)
-    with mp4.replaced_when_done(output) as signed, tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / "draft.mp4"
-        with clock.stage("write"), mp4.encoded(draft, delivery.fps, delivery.codec, mp4.Extras(tags(mark))) as writer:
-            yield clock.progress(0, len(moments))
-            marked = map(embedder.mark, finished(clip, moments, request, clock, looks))
-            for done, frame in enumerate(clock.each("watermark", marked), 1):
-                writer.add(frame)
-                yield clock.progress(done, len(moments))
-            seen = inspector.check_clip(looks)
-        with clock.stage("sign"):
-            yield clock.progress()
-            add_xmp(draft)
-            sign(draft, signed, identity, mark)
-        with clock.stage("read back"):
-            yield clock.progress()
-            made = _read_back(signed, request, len(moments), Finding(INTACT, "intact", "ours", mark, ()), identity)
-    return made, seen
-
-
-def times(clip: Clip, request: Request) -> list[Fraction]:
-    """The moment of the clip, in seconds, that each frame of the file shows."""
-    delivery = request.delivery
-    step = 1 / delivery.fps
-    if delivery.timing == "even":
-        step = 1 / (clip.fps * max(1, round(delivery.fps / clip.fps)))
-    return [k * step for k in range(frame_count(request.duration_s, delivery.fps))]
-
-
-def finished(
-    clip: Clip, moments: Sequence[Fraction], request: Request, clock: Clock, looks: list[Frame]
-) -> Iterator[Frame]:
-    """The frames of the file, labelled but not watermarked, as they are asked for.
-
-    looks: gets those that the operator's rules are asked about. Raises UnsafeClipError at the end of an unsafe clip.
-    """
-    delivery, label = request.delivery, request.label
-    frames = clock.each("frame rate", frames_at(clip, moments))
-    frames = clock.each("resize", (fit(frame, delivery.width, delivery.height) for frame in frames))
-    frames = clock.each("check", sampled(check_frames(frames, delivery.fps), len(moments), looks))
-    if label.place == "off":
-        return frames
-    return clock.each("label", (add_label(frame, label.language, label.place) for frame in frames))
-
-
-def _read_back(path: Path, request: Request, frames: int, wanted: Finding, identity: Identity) -> mp4.Probe:
-    """What the file holds. Raises RuntimeError when it is not what was to be written."""
-    label, delivery = request.label, request.delivery
-    unlabelled: list[bool] = []
-
-    def look(planes: mp4.Planes) -> None:
-        if label.place != "off" and not has_label(planes.luma, label.language, label.place):
-            unlabelled.append(True)
-
-    made, finding = mp4.probe(path, look), check(path, identity)
-    asked = ((delivery.width, delivery.height), delivery.fps, frames)
-    if unlabelled or (made.size, made.fps, made.frames) != asked or finding != wanted:
-        raise RuntimeError(f"the file does not read back as it was made: {made}, {finding}, unlabelled: {unlabelled}")
-    return made
-
-
 def facts(request: Request, preset: Preset) -> dict[str, Any]:
     """What a clip follows from, and so what its name is made of."""
     made = json.loads(json.dumps(asdict(request), default=str))
+    if request.sound.file is not None:  # what is in it counts, not where it lies
+        made["sound"]["file"] = hashlib.sha256(request.sound.file.read_bytes()).hexdigest()
     return {**made, "family": preset.family, "settings": _settings(request, preset)}
 
 
@@ -295,12 +187,19 @@ def _settings(request: Request, preset: Preset) -> dict[str, Any]:
     return {
         "mode": request.mode,
         "timing": request.delivery.timing,
+        "mend": request.delivery.mend,
+        **({} if request.sound.silent else {"soundtrack": _soundtrack(request)}),
         "layout": _shape(preset.layout),
         **({"finish": _shape(preset.finish)} if request.mode == "chain" else {}),
         "boundary": preset.boundary,
         "guidance": preset.guidance,
         "sigmas": _sigmas(request, preset),
     }
+
+
+def _soundtrack(request: Request) -> dict[str, Any]:
+    file = request.sound.file
+    return {**asdict(request.sound), "file": None if file is None else file.name}
 
 
 def _shape(shape: ClipShape) -> str:

@@ -4,10 +4,11 @@ import math
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 
 TIERS = ("full", "distilled")
 MODES = ("chain", "direct")
-MAX_PROMPT = 500  # characters
+MAX_PROMPT = 500  # characters, of narration too
 MAX_SEED = 2**32 - 1
 MIN_SIDE, MAX_SIDE = 180, 2160  # pixels of the shorter side
 SHAPES = {"16:9": Fraction(16, 9), "9:16": Fraction(9, 16), "1:1": Fraction(1)}
@@ -23,6 +24,8 @@ CODECS = ("h264", "h265", "av1")
 TIMINGS = ("exact", "even")
 LANGUAGES = ("en", "zh", "ja", "es", "fr", "ar")
 PLACES = ("bottom right", "bottom left", "top right", "top left")
+FITS = ("cut", "loop", "clip")
+CAPTIONS = ("off", "burnt", "track")
 
 
 class RequestError(ValueError):
@@ -56,6 +59,7 @@ class Delivery:
 
     fps: frames per second, one of FRAME_RATES. timing: "exact", or "even": between two frames that the model drew there
     are always as many new ones, so that motion is as smooth as can be, and a little slower or faster than it was drawn.
+    mend: flicker, shake and colour that drifts are taken out where there is any.
 
     Raises:
         RequestError: a value is not one that is made.
@@ -66,6 +70,7 @@ class Delivery:
     fps: Fraction = FRAME_RATES["30"]
     codec: str = CODECS[0]
     timing: str = TIMINGS[0]
+    mend: bool = True
 
     def __post_init__(self) -> None:
         _check_size(self.width, self.height)
@@ -75,6 +80,42 @@ class Delivery:
             )
         _one_of("codec", self.codec, CODECS)
         _one_of("timing", self.timing, TIMINGS)
+
+
+@dataclass(frozen=True)
+class Soundtrack:
+    """What is heard; nothing by default.
+
+    file: any sound or video file. fit: where it is longer or shorter than the clip, "cut": it is cut, or silence
+    follows; "loop": it is repeated; "clip": the clip lasts as long as it. beats: the motion is moved onto its beats.
+    effects: noises of the scene and of its motion are synthesised. narration: is spoken, by a program that must be
+    installed; captions: "burnt" into the picture, or a "track" that can be turned on.
+
+    Raises:
+        RequestError: a value is not one that can be met, or is of no use without another.
+    """
+
+    file: Path | None = None
+    fit: str = FITS[0]
+    beats: bool = False
+    effects: bool = False
+    narration: str = ""
+    captions: str = CAPTIONS[0]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "narration", " ".join(self.narration.split()))
+        _one_of("way to fit the sound", self.fit, FITS)
+        _one_of("kind of captions", self.captions, CAPTIONS)
+        if self.file is None and (self.beats or self.fit != FITS[0]):
+            raise RequestError("There is no sound file to fit the clip to: give one, or leave out how it is fitted.")
+        if self.captions != "off" and not self.narration:
+            raise RequestError("Captions show what is spoken: write a narration, or turn them off.")
+        if len(self.narration) > MAX_PROMPT:
+            raise RequestError(f"The narration has {len(self.narration)} characters: shorten it to {MAX_PROMPT}.")
+
+    @property
+    def silent(self) -> bool:
+        return self.file is None and not self.effects and not self.narration
 
 
 @dataclass(frozen=True)
@@ -92,6 +133,7 @@ class Request:
     duration_s: float = 2.0
     delivery: Delivery = field(default_factory=Delivery)
     label: Label = field(default_factory=Label)
+    sound: Soundtrack = field(default_factory=Soundtrack)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", " ".join(self.prompt.split()))

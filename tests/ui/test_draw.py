@@ -8,12 +8,13 @@ import pytest
 
 from wan_demo.__main__ import parse
 from wan_demo.presets import Measured, find
-from wan_demo.request import FRAME_RATES, Delivery, Request, parse_fps, parse_size
+from wan_demo.request import FRAME_RATES, Delivery, Request, Soundtrack, parse_fps, parse_size
 from wan_demo.ui import draw
 from wan_demo.ui.job import View
 from wan_demo.worker import STAGES, Progress, Published
 
-DELIVERY = Delivery(640, 360, FRAME_RATES["29.97"], "av1", "even")
+DELIVERY = Delivery(640, 360, FRAME_RATES["29.97"], "av1", "even", mend=False)
+SOUND = Soundtrack(Path("a 'b.mp3"), "loop", True, True, "-x it's", "track")
 EVIL = "<script>alert(1)</script>"
 REPORT = {
     "frames": 60,
@@ -33,7 +34,9 @@ REPORT = {
     "request_",
     [
         Request("a red ball"),
-        Request('it\'s "red" $HOME `ls`; rm -rf & 红色的球\\', "full", 2**32 - 1, "direct", 1 / 3, DELIVERY),
+        Request(
+            'it\'s "red" $HOME `ls`; rm -rf & 红色的球\\', "full", 2**32 - 1, "direct", 1 / 3, DELIVERY, sound=SOUND
+        ),
         Request("--json", seed=3),
         Request("-x"),
         Request("--"),
@@ -43,8 +46,10 @@ def test_the_command_makes_the_same_request(request_: Request) -> None:
     words = shlex.split(draw.command(request_, "pocket", "cuda"))
     assert words[:3] == ["python", "-m", "wan_demo"]
     options = parse(words[3:])
-    delivery = Delivery(*parse_size(options.size), parse_fps(options.fps), options.codec, options.timing)
-    again = Request(options.prompt, options.tier, int(options.seed), options.mode, float(options.duration), delivery)
+    delivery = Delivery(*parse_size(options.size), parse_fps(options.fps), options.codec, options.timing, options.mend)
+    sound = Soundtrack(options.sound, options.fit, options.beats, options.effects, options.narrate, options.captions)
+    what = options.prompt, options.tier, int(options.seed), options.mode
+    again = Request(*what, float(options.duration), delivery, sound=sound)
     assert again == request_
     assert (options.family, options.device) == ("pocket", "cuda")
 
@@ -72,7 +77,7 @@ def test_the_line_of_stages() -> None:
     assert "read the prompt <small>0.1 s" in html
     assert "layout <small>1/2" in html
     assert "about 3.2 s left" in html
-    assert html.count("<span") == len(STAGES) + 1
+    assert html.count("<span") == len(STAGES) - 1 + 1, "no sound, but the time left"
     assert "enlarge" not in draw.status(replace(view, request=Request("a ball", mode="direct")))
     assert "left" not in draw.status(replace(view, now=Progress("layout", 1, 2, None)))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wan_demo.request import Delivery, Label, Request, RequestError
+from wan_demo.request import Delivery, Label, Request, RequestError, Soundtrack
 from wan_demo.ui.job import make, to_request
 from wan_demo.worker import Event, JobError, Notice, Progress, Published
 
@@ -50,14 +50,23 @@ FORM = {
     "fps": "29.97",
     "codec": "av1",
     "timing": "even",
+    "mend": False,
     "label": "top left",
     "language": "fr",
+    "sound": "/tmp/a.mp3",
+    "fit": "loop",
+    "beats": True,
+    "effects": False,
+    "narration": " hello ",
+    "captions": "track",
 }
 
 
 def test_widgets_become_a_request() -> None:
-    delivery = Delivery(640, 360, Fraction(30000, 1001), "av1", "even")
-    assert to_request(FORM) == Request("a red ball", "full", 7, "direct", 1.5, delivery, Label("top left", "fr"))
+    delivery = Delivery(640, 360, Fraction(30000, 1001), "av1", "even", mend=False)
+    sound = Soundtrack(Path("/tmp/a.mp3"), "loop", beats=True, narration="hello", captions="track")
+    label = Label("top left", "fr")
+    assert to_request(FORM) == Request("a red ball", "full", 7, "direct", 1.5, delivery, label, sound)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +88,10 @@ def test_widgets_become_a_request() -> None:
         ("fps", None, "frames a second"),
         ("codec", None, "codec"),
         ("timing", "late", "timing"),
+        ("fit", "stretch", "way to fit"),
+        ("captions", None, "captions"),
+        ("narration", "", "Captions show what is spoken"),
+        ("sound", None, "no sound file"),
         ("label", "middle", "no place for the label called 'middle': choose bottom right, "),
         ("language", "tlh", "no language of the label called 'tlh'"),
     ],

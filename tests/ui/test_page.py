@@ -42,8 +42,15 @@ FORM = {
     "fps": "30",
     "codec": "h264",
     "timing": "exact",
+    "mend": True,
     "label": "bottom right",
     "language": "en",
+    "sound": None,
+    "fit": "cut",
+    "beats": False,
+    "effects": False,
+    "narration": "",
+    "captions": "off",
 }
 
 

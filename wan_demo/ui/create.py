@@ -11,7 +11,7 @@ from gradio.data_classes import FileData
 
 from wan_demo.policy import Policy
 from wan_demo.presets import PRESETS, Preset, find
-from wan_demo.request import FRAME_RATES, LANGUAGES, MAX_PROMPT, MAX_SEED, PLACES, RequestError
+from wan_demo.request import CAPTIONS, FITS, FRAME_RATES, LANGUAGES, MAX_PROMPT, MAX_SEED, PLACES, RequestError
 from wan_demo.store import Timings
 from wan_demo.ui import draw
 from wan_demo.ui.job import Maker, View, make, to_request
@@ -40,6 +40,12 @@ SIZES = [
     ("1080x1080, square Full HD", "1080x1080"),
 ]
 CODEC_NAMES = [("H.264, plays everywhere", "h264"), ("H.265, for Apple and TVs", "h265"), ("AV1, newest", "av1")]
+FIT_NAMES = [
+    ("Cut it, or silence follows", "cut"),
+    ("Repeat it", "loop"),
+    ("The clip lasts as long, if it can", "clip"),
+]
+CAPTION_NAMES = [("None", "off"), ("In the picture", "burnt"), ("A track to turn on", "track")]
 TIMING_NAMES = [("Exact", "exact"), ("Even: smoother, a little slower", "even")]
 LABEL_LANGUAGES = dict(zip(LANGUAGES, ("English", "中文", "日本語", "Español", "Français", "العربية"), strict=True))
 MODES = [("Small, then enlarged", "chain"), ("Small only", "direct")]
@@ -129,6 +135,8 @@ class CreateTab:
                 self._add_file()
             with gr.Row():
                 self._add_label()
+        with gr.Accordion("Sound: your own, of the scene, or spoken", open=False):
+            self._add_sound()
 
     def _add_shape(self, longest: int) -> None:
         self.duration = gr.Number(longest, label="Length in seconds", info=f"Up to {longest}.", step=0.5, min_width=150)
@@ -156,6 +164,9 @@ class CreateTab:
         self.timing = gr.Dropdown(
             TIMING_NAMES, value="exact", label="Timing", info="How the new frames are spread.", min_width=220
         )
+        self.mend = gr.Checkbox(
+            True, label="Mend", info="Flicker, shake and colour that drifts, where there is any.", min_width=220
+        )
 
     def _add_label(self) -> None:
         off = [("Off", "off")] if self.desk.policy.label_may_be_off else []
@@ -174,6 +185,27 @@ class CreateTab:
             min_width=150,
         )
 
+    def _add_sound(self) -> None:
+        with gr.Row():
+            with gr.Column(scale=2, min_width=260):
+                self.sound = gr.File(
+                    label="A sound or video file", file_types=["audio", "video"], file_count="single", height=120
+                )
+                self.player = gr.Audio(show_label=False, interactive=False, visible=False)
+            with gr.Column(scale=3, min_width=260):
+                self.fit = gr.Dropdown(
+                    FIT_NAMES, value=FITS[0], label="If it is longer or shorter", info="Of the file, not of the clip."
+                )
+                self.beats = gr.Checkbox(label="On the beat", info="Moves sudden motion onto the file's beats.")
+                self.effects = gr.Checkbox(
+                    label="Noises of the scene", info="Thumps, waves, wind, ...: synthesised to fit the picture."
+                )
+        with gr.Row():
+            self.narration = gr.Textbox(
+                label="Narration", placeholder="A text that is spoken", max_length=MAX_PROMPT, max_lines=3, scale=3
+            )
+            self.captions = gr.Dropdown(CAPTION_NAMES, value=CAPTIONS[0], label="Captions", scale=2, min_width=180)
+
     def _add_result(self) -> None:
         with gr.Column(visible=False, elem_id="result") as self.result:
             with gr.Row():
@@ -183,6 +215,7 @@ class CreateTab:
                     )
                 with gr.Column(scale=2, min_width=280):
                     self.figures = gr.HTML()
+            self.motion = gr.HTML()
             self.command = gr.Textbox(
                 label="The command that makes this clip again",
                 interactive=False,
@@ -194,7 +227,7 @@ class CreateTab:
     def _connect(self) -> None:
         quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         buttons = [self.generate, self.cancel]
-        shown = [*buttons, self.status, self.result, self.video, self.figures, self.command, self.tier]
+        shown = [*buttons, self.status, self.result, self.video, self.figures, self.motion, self.command, self.tier]
         start = gr.on(
             [self.generate.click, self.prompt.submit],
             self.begin,
@@ -215,6 +248,7 @@ class CreateTab:
         )
         job.then(self.end, None, buttons, **quiet)
         self.cancel.click(self.cancelled, None, [*buttons, self.status], cancels=[job], **quiet)
+        self.sound.change(heard, self.sound, self.player, **quiet)
         self.dice.click(new_seed, None, self.seed, **quiet)
 
     def refresh(self) -> Updates:
@@ -234,8 +268,10 @@ class CreateTab:
     @property
     def form(self) -> dict[str, Any]:
         """The widgets that a request is read from, by the names that `to_request` knows."""
-        names = ("prompt", "tier", "seed", "duration", "mode", "size", "fps", "codec", "timing", "label", "language")
-        return {name: getattr(self, name) for name in names}
+        what = ("prompt", "tier", "seed", "duration", "mode", "size", "fps", "codec", "timing", "mend")
+        label = ("label", "language")
+        heard = ("sound", "fit", "beats", "effects", "narration", "captions")
+        return {name: getattr(self, name) for name in (*what, *label, *heard)}
 
     def run(self, *values: Any) -> Iterator[Updates]:
         """Make a clip from the values of `form`. Close it to cancel."""
@@ -258,9 +294,15 @@ class CreateTab:
                 self.result: gr.Column(visible=True),
                 self.video: str(view.published.path),
                 self.figures: draw.results(view.published.report),
+                self.motion: draw.beats(view.published.report) if "beats" in view.published.report else "",
                 self.command: draw.command(view.request, self.desk.family, self.desk.device),
             }
         return updates
+
+
+def heard(path: str | None) -> Any:
+    """The player, with the file that was chosen."""
+    return gr.Audio(value=path, visible=path is not None)
 
 
 def new_seed() -> int:

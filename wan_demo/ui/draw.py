@@ -1,12 +1,12 @@
 """What the page shows, as text and HTML. Everything that comes from a person or a model is escaped."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from wan_demo.presets import Preset
-from wan_demo.request import FRAME_RATES, Request
+from wan_demo.request import FRAME_RATES, Request, Soundtrack
 from wan_demo.ui.job import View
 from wan_demo.worker import STAGES
 
@@ -20,6 +20,9 @@ WORDS = {
     "frame rate": "smooth motion",
     "resize": "resize",
     "check": "safety check",
+    "mend": "mend flicker",
+    "sound": "sound",
+    "captions": "captions",
     "label": "add label",
     "watermark": "watermark",
     "write": "finish and write",
@@ -59,7 +62,12 @@ def status(view: View) -> str:
     if view.now is None and view.published is None:
         return "".join([*parts, message("Waiting for the models: the first clip after a start takes longer.")])
     done = dict(view.stages)
-    skipped = {"upsample": view.request.mode == "direct"}
+    request = view.request
+    skipped = {
+        "upsample": request.mode == "direct",
+        "mend": not request.delivery.mend,
+        "sound": request.sound.silent,
+    }
     stages = [s for s in STAGES if not skipped.get(s)]
     chips = "".join(_chip(stage, done, view) for stage in stages)
     return "".join([*parts, f'<div class="stages" role="status">{chips}{_left(view)}</div>'])
@@ -90,12 +98,15 @@ def results(report: Mapping[str, Any]) -> str:
         for stage, s in seconds.items()
         if stage != "total"
     )
+    mended = [name for name, found in report.get("mended", {}).items() if found["mended"]]
     shown = {
         "frames": report["frames"],
         "frame rate": f"{report['fps']} a second",
         "video": report["codec"],
         "size": f"{report['width']}x{report['height']}",
         "length": f"{report['duration_s']:.2f} s",
+        **({"mended": ", ".join(mended)} if mended else {}),
+        **({"loudness": f"{report['sound']['lufs']:.1f} LUFS"} if "sound" in report else {}),
         "seed": report["seed"],
         "id": report["id"],
         "peak memory": f"{report['peak_memory_gib']:.2f} GiB",
@@ -121,14 +132,61 @@ def command(request: Request, family: str, device: str) -> str:
         "fps": next(name for name, rate in FRAME_RATES.items() if rate == request.delivery.fps),
         "codec": request.delivery.codec,
         "timing": request.delivery.timing,
+        **({} if request.delivery.mend else {"no-mend": True}),
         "duration": request.duration_s,
+        **_sound_options(request.sound),
         "label": request.label.place,
         "label-language": request.label.language,
         "device": device,
     }
     words = ["python", "-m", "wan_demo", "generate"]
-    words += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    for name, value in options.items():
+        words += [f"--{name}"] if value is True else [f"--{name}={value}"]  # what starts with - needs the =
     return shlex.join([*words, *(["--"] if request.prompt.startswith("-") else []), request.prompt])
+
+
+def _sound_options(sound: Soundtrack) -> dict[str, object]:
+    """The flags of what is heard; True for those without a value."""
+    asked = {
+        "sound": sound.file and sound.file.name,
+        "fit": sound.file and sound.fit,
+        "beats": sound.beats,
+        "effects": sound.effects,
+        "narrate": sound.narration,
+        "captions": sound.narration and sound.captions,
+    }
+    return {name: value for name, value in asked.items() if value}
+
+
+def beats(report: Mapping[str, Any]) -> str:
+    """A picture of the motion against the sound's onsets, before and after it was moved onto them."""
+    found, length = report["beats"], report["duration_s"]
+    if not found["onsets"]:
+        return ""
+    pictures = "".join(
+        f"<figcaption>{escape(name)}{_misses(found[missed])}</figcaption>"
+        + _timeline(found["onsets"], found[speed], found[shown], length)
+        for name, speed, shown, missed in (
+            ("as drawn", "speed_before", "motions", "miss_before_ms"),
+            ("on the beat", "speed_after", "shown", "miss_after_ms"),
+        )
+    )
+    pulse = f", {found['tempo']:.0f} beats a minute" if found["tempo"] else ""
+    lines = "Lines: beginnings in the sound. Dots: where the motion changes at once. Curve: speed."
+    return f'<h3>Motion and sound{pulse}</h3><figure class="beats">{pictures}</figure><p class="hint">{lines}</p>'
+
+
+def _misses(misses: Sequence[float]) -> str:
+    return f": {sorted(misses)[len(misses) // 2]:.0f} ms apart" if misses else ""
+
+
+def _timeline(onsets: Sequence[float], speeds: Sequence[float], dots: Sequence[float], length: float) -> str:
+    """SVG, 100 units a clip wide and 20 high."""
+    top = max(*speeds, 1e-9)
+    curve = " ".join(f"{100 * i / (len(speeds) - 1):.1f},{19 - 16 * s / top:.1f}" for i, s in enumerate(speeds))
+    lines = "".join(f'<line x1="{100 * t / length:.2f}" x2="{100 * t / length:.2f}" y1="0" y2="20"/>' for t in onsets)
+    marks = "".join(f'<circle cx="{100 * t / length:.2f}" cy="3" r="1.2"/>' for t in dots)
+    return f'<svg viewBox="0 0 100 20" role="img"><polyline points="{curve}"/>{lines}{marks}</svg>'
 
 
 def _chip(stage: str, done: Mapping[str, float], view: View) -> str:

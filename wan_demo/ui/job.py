@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from wan_demo.request import Delivery, Label, Request, RequestError, parse_fps, parse_size
+from wan_demo.request import Delivery, Label, Request, RequestError, Soundtrack, parse_fps, parse_size
 from wan_demo.worker import Event, JobError, Notice, Progress, Published
 
 
@@ -52,8 +52,16 @@ def to_request(form: Mapping[str, Any]) -> Request:
         int(seed),
         form["mode"] or "",
         float(duration_s),
-        Delivery(*size, parse_fps(form["fps"] or ""), form["codec"] or "", form["timing"] or ""),
+        Delivery(*size, parse_fps(form["fps"] or ""), form["codec"] or "", form["timing"] or "", bool(form["mend"])),
         Label(form["label"] or "", form["language"] or ""),
+        Soundtrack(
+            Path(form["sound"]) if form["sound"] else None,
+            form["fit"] or "",
+            bool(form["beats"]),
+            bool(form["effects"]),
+            form["narration"] or "",
+            form["captions"] or "",
+        ),
     )
 
 

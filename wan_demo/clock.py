@@ -1,0 +1,56 @@
+"""Times the stages of a chain, and tells how far it is."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+from wan_demo.events import FRAME_STAGES, Progress
+
+Item = TypeVar("Item")
+
+
+class Clock:
+    """Seconds a stage, and from those of an earlier run (`expected`) what is left."""
+
+    def __init__(self, expected: Mapping[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = {}
+        self.expected = expected or {}
+        self.within = 0.0  # seconds of what ran inside the stage that is being counted
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count what runs in the block as this stage's, but for the stages inside it."""
+        self.name, self.started = name, time.perf_counter()
+        with self._counted(name):
+            yield
+
+    def each(self, name: str, frames: Iterable[Item]) -> Iterator[Item]:
+        """Pass frames on, and count the time it takes to make them as this stage's."""
+        source = iter(frames)
+        while True:
+            with self._counted(name):
+                frame = next(source, None)
+            if frame is None:
+                return
+            yield frame
+
+    @contextmanager
+    def _counted(self, name: str) -> Iterator[None]:
+        started, outer = time.perf_counter(), self.within
+        self.within = 0.0
+        yield
+        spent = time.perf_counter() - started
+        self.seconds[name] = self.seconds.get(name, 0.0) + spent - self.within
+        self.within = outer + spent
+
+    def progress(self, step: int = 0, steps: int = 1) -> Progress:
+        parts = FRAME_STAGES if self.name == "write" else (self.name,)
+        known = [self.expected[part] for part in parts if part in self.expected]
+        if not known:
+            return Progress(self.name, step, steps, None)
+        now = sum(known)
+        if step:  # this run's own pace is better
+            now = (time.perf_counter() - self.started) / step * steps
+        later = (s for name, s in self.expected.items() if name not in (*self.seconds, *parts, "total"))
+        return Progress(self.name, step, steps, now * (1 - step / steps) + sum(later))

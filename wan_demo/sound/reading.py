@@ -1,0 +1,75 @@
+"""Reads the sound of any usual sound or video file."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from wan_demo.clip import RATE, Sound
+from wan_demo.formats import sound_format
+from wan_demo.request import RequestError
+
+MOST_BROKEN = 0.05  # the share of packets that may be unreadable; a few are common in files that were cut
+
+
+def read_sound(path: Path, longest_s: float) -> Sound:
+    """The first `longest_s` seconds of the sound in a file, or all where it is shorter; more is not read.
+
+    Any rate becomes RATE, one channel is doubled, and more than two are mixed down as ffmpeg does it.
+
+    Raises:
+        RequestError: it holds no sound, or is damaged.
+    """
+    name = path.name
+    try:
+        kind = sound_format(path)
+        if kind is None:
+            raise RequestError(f"{name} is no sound or video file of a kind that is known here: choose another.")
+        with av.open(path.absolute(), format=kind) as container:
+            if not container.streams.audio:
+                raise RequestError(f"{name} holds no sound: choose another file.")
+            samples = _samples(container, container.streams.audio[0], round(longest_s * RATE), name)
+    except (av.FFmpegError, OSError) as error:
+        raise RequestError(f"{name} cannot be read as sound ({error.strerror}): choose another file.") from None
+    if not len(samples):
+        raise RequestError(f"{name} holds no sound: choose another file.")
+    return Sound(samples)
+
+
+def _samples(container: InputContainer, stream: AudioStream, most: int, name: str) -> npt.NDArray[np.float32]:
+    """(N, 2), N at most `most`."""
+    resampler = av.AudioResampler(format="flt", layout="stereo", rate=RATE)
+    parts: list[npt.NDArray[np.float32]] = []
+    count = 0
+    for frame in _frames(container, stream, name):
+        for resampled in resampler.resample(frame):
+            parts.append(resampled.to_ndarray().reshape(-1, 2).astype(np.float32))
+            count += len(parts[-1])
+        if count >= most:
+            break
+    with suppress(av.EOFError):  # nothing is left in it
+        parts += [rest.to_ndarray().reshape(-1, 2).astype(np.float32) for rest in resampler.resample(None)]
+    whole = np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)
+    return np.nan_to_num(whole[:most], posinf=0, neginf=0)  # a float WAV may hold anything
+
+
+def _frames(container: InputContainer, stream: AudioStream, name: str) -> Iterator[av.AudioFrame]:
+    """Decode, without the few packets that cannot be."""
+    packets = broken = 0
+    for packet in container.demux(stream):
+        packets += 1
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            broken += 1
+            continue
+        for frame in frames:
+            assert isinstance(frame, av.AudioFrame)
+            yield frame
+    if broken > max(1, MOST_BROKEN * packets):
+        raise RequestError(f"{name} is damaged ({broken} of its {packets} parts cannot be read): choose another file.")
