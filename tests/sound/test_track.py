@@ -21,9 +21,11 @@ from wan_demo.events import Published
 from wan_demo.finish.captions import burn
 from wan_demo.models import Models
 from wan_demo.pipeline import generate
+from wan_demo.policy import Policy, Wanted
 from wan_demo.presets import Preset
 from wan_demo.provenance.identity import Identity
 from wan_demo.request import FRAME_RATES, Delivery, Request, RequestError, Soundtrack
+from wan_demo.safety.inspector import Inspector
 from wan_demo.sound.ambience import WORDS, ambience, place_of
 from wan_demo.sound.loudness import measure
 from wan_demo.sound.narration import VOICES, captions, language_of, speak
@@ -222,3 +224,10 @@ def test_a_bad_sound_is_refused_before_anything_is_drawn(
         with pytest.raises(RequestError, match=words):
             next(events)
     assert not (tmp_path / "a.mp4").exists()
+
+
+def test_the_operators_terms_hold_for_what_is_spoken() -> None:
+    inspector = Inspector(Policy(terms=Wanted(forbidden=("acme",))))
+    with pytest.raises(RequestError, match='narration has the term "acme"'):
+        inspector.check_request(replace(SMALL, sound=Soundtrack(narration="buy A-C-M-E")))
+    inspector.check_request(replace(SMALL, sound=Soundtrack(narration="buy apples")))

@@ -34,8 +34,9 @@ class Inspector:
         """
         if request.label.place == "off" and not self.policy.label_may_be_off:
             raise RequestError("The label cannot be left out here: choose a place for it.")
-        for fault in term_faults(request.prompt, self.policy.terms):
-            raise RequestError(f"The prompt {fault}, against the operator's rules: change it.")
+        for fault in term_faults(f"{request.prompt}\n{request.sound.narration}".strip(), self.policy.terms):
+            texts = "prompt or narration" if request.sound.narration else "prompt"
+            raise RequestError(f"The {texts} {fault}, against the operator's rules: change it.")
 
     def check_clip(self, looks: Sequence[Frame]) -> dict[str, Any]:
         """Look at frames of a clip that is not labelled yet; returns what was measured, for the report.
