@@ -72,7 +72,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     make.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT in pixels, 16:9, 9:16 or 1:1, up to 3840x2160")
     make.add_argument("--fps", default="30", help=f"one of: {', '.join(FRAME_RATES)}")
     make.add_argument("--codec", default=CODECS[0], help=f"one of: {', '.join(CODECS)}")
-    make.add_argument("--timing", default=TIMINGS[0], help="exact; even: smoother, and a little slower or faster")
+    make.add_argument("--timing", default=TIMINGS[0], help="exact; even: smoother, and a little slower")
     make.add_argument(
         "--mend", action=argparse.BooleanOptionalAction, default=True, help="take out flicker, shake and colour drift"
     )

@@ -1,5 +1,6 @@
 """What is shown when, and what is heard meanwhile."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -12,15 +13,17 @@ from wan_demo.clip import Caption, Clip, Sound
 from wan_demo.finish.captions import check_captions
 from wan_demo.finish.motion import Impact, Motion, find_impacts, measure_motion
 from wan_demo.presets import Preset
-from wan_demo.request import Request
+from wan_demo.request import Request, RequestError
 from wan_demo.shapes import frame_count
 from wan_demo.sound.align import Retiming, align, misses
 from wan_demo.sound.effects import Hit
 from wan_demo.sound.loudness import measure
 from wan_demo.sound.narration import captions
 from wan_demo.sound.onsets import Event, find_onsets, tempo
+from wan_demo.sound.reading import read_sound
 from wan_demo.sound.track import Given, Scene, make_track, take
 
+LEAST_S = 0.5  # of a clip that is as long as its sound
 CURVE = 100  # points of the curves of speed that the report has
 
 
@@ -47,10 +50,12 @@ def listen(request: Request, preset: Preset) -> tuple[Request, Given]:
     Raises:
         RequestError: the sound cannot be read, the narration not be spoken, or its captions not be drawn.
     """
-    longest = preset.longest_s if request.sound.fit == "clip" else request.duration_s
-    given = take(request.sound, longest)
-    if request.sound.fit == "clip" and given.file is not None:
-        request = replace(request, duration_s=float(given.file.duration_s))
+    if request.sound.fit == "clip" and request.sound.file is not None:
+        length = float(read_sound(request.sound.file, preset.longest_s).duration_s)
+        if length < LEAST_S:
+            raise RequestError(f"{request.sound.file.name} is too short to be a clip's length: choose another fit.")
+        request = replace(request, duration_s=length)
+    given = take(request.sound, request.duration_s)
     if request.sound.captions == "burnt":
         check_captions(captions(request.sound.narration, request.duration_s))
     return request, given
@@ -84,7 +89,7 @@ def compose(edit: Edit, request: Request, given: Given) -> Edit:
 def _pace(clip: Clip, request: Request) -> Fraction:
     """Seconds of the clip that are shown in a second."""
     fps = request.delivery.fps
-    return Fraction(1) if request.delivery.timing == "exact" else fps / (clip.fps * max(1, round(fps / clip.fps)))
+    return Fraction(1) if request.delivery.timing == "exact" else fps / (clip.fps * math.ceil(fps / clip.fps))
 
 
 def _on_the_beat(

@@ -19,13 +19,13 @@ _VIDEO = (
     (rb"G.{187}G", "mpegts"),  # packets of 188 bytes that begin with G
 )
 _SOUND = (
-    (rb"RIFF.{4}WAVE", "wav"),
+    (rb"(RIFF|RF64).{4}WAVE", "wav"),
     (rb"fLaC", "flac"),
     (rb"FORM.{4}AIF[FC]", "aiff"),
     (rb"#!AMR", "amr"),
     (rb"\.snd", "au"),
     (rb"caff", "caf"),
-    (rb"ID3|\xff[\xfb\xfa\xf3\xf2]", "mp3"),
+    (rb"ID3|\xff[\xfb\xfa\xf3\xf2\xe3\xe2]", "mp3"),
     (rb"\xff[\xf1\xf9]", "aac"),
 )
 

@@ -28,6 +28,7 @@ from wan_demo.request import Request, RequestError
 from wan_demo.safety.inspector import Inspector
 from wan_demo.safety.prompt import screen
 from wan_demo.shapes import ClipShape
+from wan_demo.sound.track import Given
 from wan_demo.text import check_prompt, encode_prompts, unknown_words
 from wan_demo.upsample import upsample
 from wan_demo.values import Latents, PromptEmbeds
@@ -63,6 +64,8 @@ def generate(
     inspector.check_request(request)
     check_prompt(request.prompt, models.tokenizer)
     request, given = listen(request, preset)
+    if request.sound.fit == "clip" and request.duration_s == preset.longest_s:
+        yield Notice(f"Of the sound the first {preset.longest_s} s are heard: no clip of this model is longer.")
     unknown = unknown_words(request.prompt, models.tokenizer)
     if unknown:
         yield Notice(f"This model does not know: {', '.join(unknown)}. {preset.knows}")
@@ -82,9 +85,11 @@ def generate(
         with clock.stage("sound"):
             yield clock.progress()
             edit = compose(edit, request, given)
-    if request.sound.beats and not edit.figures["beats"]["motions"]:
+    if request.sound.beats and not edit.figures["beats"]["onsets"]:
+        yield Notice("Nothing in this sound begins suddenly, so there was no beat to move to.")
+    elif request.sound.beats and not edit.figures["beats"]["motions"]:
         yield Notice("Nothing in this clip moves suddenly, so there was nothing to put on the beat.")
-    mark = identity.mark(facts(request, preset))
+    mark = identity.mark(facts(request, preset, given))
     made, seen = yield from publish(edit, request, mark, identity, output, inspector, clock)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
     told = report(request, preset, output, made, seconds)
@@ -148,11 +153,11 @@ def _denoise(
     return latents, clean
 
 
-def facts(request: Request, preset: Preset) -> dict[str, Any]:
+def facts(request: Request, preset: Preset, given: Given) -> dict[str, Any]:
     """What a clip follows from, and so what its name is made of."""
     made = json.loads(json.dumps(asdict(request), default=str))
-    if request.sound.file is not None:  # what is in it counts, not where it lies
-        made["sound"]["file"] = hashlib.sha256(request.sound.file.read_bytes()).hexdigest()
+    if given.file is not None:  # what is heard of it counts, not where it lies
+        made["sound"]["file"] = hashlib.sha256(given.file.samples.tobytes()).hexdigest()
     return {**made, "family": preset.family, "settings": _settings(request, preset)}
 
 

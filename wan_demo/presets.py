@@ -68,7 +68,7 @@ class Preset:
         Raises:
             RequestError: the clip is longer than the model draws.
         """
-        if request.duration_s > self.longest_s:
+        if request.duration_s > self.longest_s and request.sound.fit != "clip":
             raise RequestError(
                 f"{self.family} makes clips of {self.longest_s} s at most, not {request.duration_s:g} s: ask for less."
             )

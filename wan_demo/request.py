@@ -58,7 +58,7 @@ class Delivery:
     """The file's pictures.
 
     fps: frames per second, one of FRAME_RATES. timing: "exact", or "even": between two frames that the model drew there
-    are always as many new ones, so that motion is as smooth as can be, and a little slower or faster than it was drawn.
+    are always as many new ones, so that motion is as smooth as can be, and up to a quarter slower than it was drawn.
     mend: flicker, shake and colour that drifts are taken out where there is any.
 
     Raises:

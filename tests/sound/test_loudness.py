@@ -25,7 +25,15 @@ def test_the_meter_agrees_with_the_standard() -> None:
     assert found.integrated_lufs == pytest.approx(-23, abs=0.1)
     assert found.true_peak_dbtp == pytest.approx(-23, abs=0.1)
     assert measure(Sound(np.zeros((RATE, 2), np.float32))).integrated_lufs == -70
-    assert measure(tone(0.1, seconds=1 / 4)).integrated_lufs == -70  # shorter than a block of the meter
+    short = tone(10 ** (-23 / 20), 1000, 0.25)  # than a block of the meter
+    assert measure(short).integrated_lufs == pytest.approx(-23, abs=0.1)
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.25])
+def test_short_sounds_are_as_loud_as_others(seconds: float) -> None:
+    made = measure(normalise(tone(1.0, 1000, seconds)))
+    assert made.integrated_lufs == pytest.approx(-16, abs=0.5)
+    assert made.true_peak_dbtp <= -1
 
 
 def test_peaks_between_samples_are_seen() -> None:

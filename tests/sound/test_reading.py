@@ -44,6 +44,20 @@ def test_other_channels_and_rates(tmp_path: Path, options: tuple[str, ...]) -> N
     assert 0.01 < np.abs(sound.samples).max() < 1
 
 
+@pytest.mark.parametrize("rate", ["8000", "11025", "16000", "48000"])
+def test_an_mp3_without_a_tag_is_known(tmp_path: Path, rate: str) -> None:
+    path = tone(tmp_path, "a.mp3", 1, "-ar", rate, "-id3v2_version", "0", "-write_xing", "0")
+    assert path.read_bytes()[:1] == b"\xff"
+    assert abs(float(read_sound(path, 10).duration_s) - 1) < 0.2
+
+
+def test_a_rate_that_changes_midway(tmp_path: Path) -> None:
+    first = tone(tmp_path, "one.mp3", 1, "-ar", "44100", "-ac", "1", "-id3v2_version", "0", "-write_xing", "0")
+    second = tone(tmp_path, "two.mp3", 1, "-ar", "48000", "-ac", "2", "-id3v2_version", "0", "-write_xing", "0")
+    (tmp_path / "both.mp3").write_bytes(first.read_bytes() + second.read_bytes())
+    assert 1.8 < read_sound(tmp_path / "both.mp3", 10).duration_s < 2.3
+
+
 def test_of_three_hours_no_more_is_read_than_is_heard(tmp_path: Path) -> None:
     path = tone(tmp_path, "a.mp3", 10800, "-b:a", "8k", "-ar", "8000")
     assert len(read_sound(path, 2).samples) == 2 * RATE

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -15,7 +16,7 @@ import pytest
 from benchmarks.sound import drums
 from tests.test_pipeline import INSPECTOR, PROMPT
 from wan_demo import mp4
-from wan_demo.clip import RATE, Clip, Sound
+from wan_demo.clip import RATE, Caption, Clip, Sound
 from wan_demo.edit import Edit, compose, listen, times
 from wan_demo.events import Published
 from wan_demo.finish.captions import burn
@@ -31,7 +32,7 @@ from wan_demo.sound.loudness import measure
 from wan_demo.sound.narration import VOICES, captions, language_of, speak
 from wan_demo.sound.onsets import find_onsets
 from wan_demo.sound.reading import read_sound
-from wan_demo.sound.track import Given
+from wan_demo.sound.track import Given, take
 
 SMALL = Request(PROMPT, "full", duration_s=1.0, delivery=Delivery(320, 180))
 speaking = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="needs espeak-ng")
@@ -91,6 +92,19 @@ def test_the_clip_is_moved_onto_the_beat(tmp_path: Path) -> None:
         assert abs(np.interp(strike, np.arange(60) / 30, moments) - bounce) < 0.02
 
 
+def test_a_loop_has_its_beats_all_along(tmp_path: Path) -> None:
+    """Half a second of drums, looped: the strikes of every round count."""
+    strike = Sound(drums(np.array([0.1]), np.random.default_rng(0)).samples[: RATE // 2])
+    sound = Soundtrack(written(tmp_path, strike), "loop", beats=True)
+    request = Request("a thing bounces", sound=sound)
+    clip, given = bouncing(), take(sound, 2.0)
+    assert given.file is not None
+    assert len(given.file.samples) == 2 * RATE
+    onsets = compose(Edit(clip, times(clip, request)), request, given).figures["beats"]["onsets"]
+    assert len(onsets) >= 4
+    assert max(onsets) > 1.2
+
+
 @pytest.mark.parametrize(
     ("prompt", "place"),
     [
@@ -142,6 +156,19 @@ def test_narration_is_spoken_in_time() -> None:
     assert len(speak("-w /tmp/x --version", 9).samples)  # a text, not an option
 
 
+@speaking
+@pytest.mark.parametrize("text", ["红色的球", "あかいボール", "una pelota", "un ballon", "كرة حمراء"])
+def test_a_language_is_not_spelt_out(text: str) -> None:
+    """espeak-ng falls back to English, and to the names of letters, where a voice does not know the script."""
+    command = ["espeak-ng", "-q", "-x", "--stdin", "-v", VOICES[language_of(text)]]
+    assert "(en)" not in subprocess.run(command, input=text.encode(), capture_output=True, check=True).stdout.decode()
+
+
+def test_kanji_cannot_be_read_aloud() -> None:
+    with pytest.raises(RequestError, match="write the narration in kana"):
+        speak("赤いボール", 5)
+
+
 def test_without_a_program_that_speaks_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(RequestError, match="needs the program espeak-ng"):
@@ -156,6 +183,16 @@ def test_captions_have_all_the_words_in_order() -> None:
     assert all(a.end_s == b.start_s for a, b in pairwise(made))
     assert float(made[-1].end_s) == pytest.approx(9.1, abs=0.01)
     assert "".join(caption.text for caption in captions("红" * 50, 2)) == "红" * 50
+
+
+@pytest.mark.parametrize("text", ["w" * 70, "https://example.org/" + "a" * 60])
+def test_no_caption_is_wider_than_the_picture(text: str) -> None:
+    frame = np.full((320, 180, 3), 90, np.uint8)
+    for caption in captions(text, 2):
+        (drawn,) = burn([frame], Fraction(1), [Caption(Fraction(0), Fraction(1), caption.text)])
+        columns = (drawn != 90).any((0, 2)).nonzero()[0]
+        assert columns.min() > 0
+        assert columns.max() < 179
 
 
 def test_captions_are_drawn_while_they_last() -> None:
@@ -187,8 +224,12 @@ def test_a_clip_lasts_as_long_as_its_sound(tiny_full: Preset, tmp_path: Path) ->
     request, _ = listen(replace(SMALL, sound=Soundtrack(path, "clip")), tiny_full)
     assert request.duration_s == 1.5
     long = written(tmp_path, Sound(np.full((RATE * 9, 2), 0.1, np.float32)))
+    tiny_full.check(replace(SMALL, duration_s=99, sound=Soundtrack(long, "clip")))  # the sound says how long it is
     request, given = listen(replace(SMALL, sound=Soundtrack(long, "clip")), tiny_full)
     assert request.duration_s == tiny_full.longest_s
+    short = written(tmp_path, Sound(np.full((RATE // 10, 2), 0.1, np.float32)))
+    with pytest.raises(RequestError, match="too short"):
+        listen(replace(SMALL, sound=Soundtrack(short, "clip")), tiny_full)
     assert given.file is not None
     assert given.file.duration_s == tiny_full.longest_s
 

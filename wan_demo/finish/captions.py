@@ -1,8 +1,8 @@
 """Burns captions into the picture."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -58,13 +58,13 @@ def _drawn(frame: Frame, text: str) -> Frame:
     return drawn
 
 
-@cache
+@lru_cache(maxsize=2)
 def _ink(text: str, width: int, height: int) -> npt.NDArray[np.uint8]:
     """The text by itself, in lines that are not too wide: (h, w, 4) uint8 RGBA."""
     font = _font(text, round(SIZE * min(width, height)))
     outline = max(1, round(OUTLINE * font.size))
     lines = [""]
-    for word in _pieces(text):
+    for word in _pieces(text, lambda piece: font.getlength(piece.strip()) <= WIDEST * width):
         longer = f"{lines[-1]}{word}"
         if lines[-1] and font.getlength(longer.strip()) > WIDEST * width:
             lines.append(word.lstrip())
@@ -80,9 +80,10 @@ def _ink(text: str, width: int, height: int) -> npt.NDArray[np.uint8]:
     return np.asarray(image)
 
 
-def _pieces(text: str) -> list[str]:
-    """Where a line may end: before a space, or, where there are none, anywhere."""
-    return [f" {word}" for word in text.split(" ")] if " " in text else list(text)
+def _pieces(text: str, fits: Callable[[str], bool]) -> list[str]:
+    """Where a line may end: before a space, or, where that leaves a piece that does not fit a line, anywhere."""
+    words = [f" {word}" for word in text.split(" ")]
+    return [piece for word in words for piece in ([word] if fits(word) else list(word))]
 
 
 def _font(text: str, size: int) -> ImageFont.FreeTypeFont:

@@ -15,4 +15,7 @@ def mend(clip: Clip) -> tuple[Clip, dict[str, dict[str, Any]]]:
     clip, drift = mend_drift(clip)
     clip, shake = mend_shake(clip)
     found = {"flicker": asdict(flicker), "drift": asdict(drift), "shake": asdict(shake)}
-    return clip, {name: {k: round(v, 3) for k, v in values.items()} for name, values in found.items()}
+    return clip, {
+        name: {key: value if key == "mended" else round(value, 3) for key, value in part.items()}
+        for name, part in found.items()
+    }

@@ -16,6 +16,7 @@ CEILING_DBTP = -2.0  # a decibel below what is allowed: AAC adds to peaks
 MOST_GAIN_DB = 40.0  # silence is not made loud
 ROUNDS = 6  # of gain and limiter; each comes nearer, for what the limiter takes the next gain gives back
 NEAR_LU = 0.05
+BLOCK = 2 * RATE // 5  # samples that loudness is measured over
 LOOKAHEAD_S = 0.005  # before a peak, in which the limiter comes down
 OVERSAMPLED = 4  # BS.1770-4, annex 2
 
@@ -29,7 +30,9 @@ class Loudness:
 
 
 def measure(sound: Sound) -> Loudness:
-    """Measured by ffmpeg's ebur128."""
+    """Measured by ffmpeg's ebur128; of a sound that is shorter than its block, as if it went on and on."""
+    if 0 < len(sound.samples) < BLOCK:
+        sound = Sound(np.tile(sound.samples, (-(-BLOCK // len(sound.samples)), 1)))
     graph = Graph()
     source = graph.add_abuffer(format="fltp", sample_rate=RATE, layout="stereo", time_base=Fraction(1, RATE))
     meter, sink = graph.add("ebur128", "metadata=1:peak=true"), graph.add("abuffersink")
@@ -53,7 +56,7 @@ def normalise(sound: Sound) -> Sound:
     """The sound at TARGET_LUFS, its peaks held below CEILING_DBTP. What is silent stays as it is."""
     was = measure(sound).integrated_lufs
     if was <= -70:
-        return sound
+        return limit(sound)
     gain = min(MOST_GAIN_DB, TARGET_LUFS - was)
     result = sound
     for _ in range(ROUNDS):

@@ -12,7 +12,7 @@ from wan_demo.request import RequestError
 from wan_demo.sound.reading import read_sound
 
 PROGRAM = "espeak-ng"
-VOICES = {"en": "en-us", "zh": "cmn", "ja": "ja", "es": "es", "fr": "fr-fr", "ar": "ar"}
+VOICES = {"en": "en-us", "zh": "cmn-latn-pinyin", "ja": "ja", "es": "es", "fr": "fr-fr", "ar": "ar"}
 USUAL, FASTEST = 165, 300  # words a minute; above, it is hard to follow
 PATIENCE_S = 30
 LEAD_S = 0.1  # before the first word
@@ -43,6 +43,8 @@ def speak(text: str, longest_s: float) -> Sound:
     Raises:
         RequestError: there is no program that speaks, it fails, or even the fastest speech is too long.
     """
+    if language_of(text) == "ja" and re.search(r"[\u4e00-\u9fff]", text):
+        raise RequestError(f"{PROGRAM} cannot read kanji: write the narration in kana.")
     if shutil.which(PROGRAM) is None:
         raise RequestError(
             f"Narration needs the program {PROGRAM}, which is not installed here: install it, or leave it."
@@ -62,12 +64,14 @@ def speak(text: str, longest_s: float) -> Sound:
 
 def captions(text: str, spoken_s: float) -> tuple[Caption, ...]:
     """The text in pieces of at most MOST_LETTERS, each for its share of the time that is spoken."""
+    wide = language_of(text) in ("zh", "ja")  # without spaces: cut anywhere, and sooner, since letters are wide
+    most = MOST_LETTERS // 3 if wide else MOST_LETTERS
     pieces: list[str] = []
     for word in text.split(" "):
-        if pieces and len(pieces[-1]) + 1 + len(word) <= MOST_LETTERS:
+        if pieces and len(pieces[-1]) + 1 + len(word) <= most:
             pieces[-1] += f" {word}"
-        else:  # Chinese and Japanese have no spaces: cut anywhere
-            pieces += [word[i : i + MOST_LETTERS // 3] for i in range(0, len(word), MOST_LETTERS // 3)] or [""]
+        else:
+            pieces += [word[i : i + most] for i in range(0, len(word), most)] or [""]
     made, start = [], Fraction(LEAD_S).limit_denominator(1000)
     for piece in pieces:
         end = start + Fraction(spoken_s * len(piece) / sum(map(len, pieces))).limit_denominator(1000)

@@ -43,19 +43,27 @@ def read_sound(path: Path, longest_s: float) -> Sound:
 
 def _samples(container: InputContainer, stream: AudioStream, most: int, name: str) -> npt.NDArray[np.float32]:
     """(N, 2), N at most `most`."""
-    resampler = av.AudioResampler(format="flt", layout="stereo", rate=RATE)
     parts: list[npt.NDArray[np.float32]] = []
-    count = 0
+    resampler, kind = None, None
     for frame in _frames(container, stream, name):
-        for resampled in resampler.resample(frame):
-            parts.append(resampled.to_ndarray().reshape(-1, 2).astype(np.float32))
-            count += len(parts[-1])
-        if count >= most:
+        if (frame.format.name, frame.layout.name, frame.sample_rate) != kind:  # it may change within a file
+            parts += _resampled(resampler, None)
+            kind = frame.format.name, frame.layout.name, frame.sample_rate
+            resampler = av.AudioResampler(format="flt", layout="stereo", rate=RATE)
+        parts += _resampled(resampler, frame)
+        if sum(map(len, parts)) >= most:
             break
-    with suppress(av.EOFError):  # nothing is left in it
-        parts += [rest.to_ndarray().reshape(-1, 2).astype(np.float32) for rest in resampler.resample(None)]
+    parts += _resampled(resampler, None)
     whole = np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)
     return np.nan_to_num(whole[:most], posinf=0, neginf=0)  # a float WAV may hold anything
+
+
+def _resampled(resampler: av.AudioResampler | None, frame: av.AudioFrame | None) -> list[npt.NDArray[np.float32]]:
+    """A frame, or with None what is left in the resampler, as samples (N, 2)."""
+    if resampler is not None:
+        with suppress(av.EOFError):  # nothing is left in it
+            return [made.to_ndarray().reshape(-1, 2).astype(np.float32) for made in resampler.resample(frame)]
+    return []
 
 
 def _frames(container: InputContainer, stream: AudioStream, name: str) -> Iterator[av.AudioFrame]:

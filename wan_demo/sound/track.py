@@ -22,7 +22,7 @@ SPEECH_LUFS = -16.0
 
 @dataclass(frozen=True)
 class Given:
-    """What is there before the clip is: the sound of a file, and speech."""
+    """What is there before the clip is: the sound of a file, as long as the clip will be, and speech."""
 
     file: Sound | None = None
     speech: Sound | None = None
@@ -39,24 +39,23 @@ class Scene:
     place: Floats
 
 
-def take(wanted: Soundtrack, longest_s: float) -> Given:
-    """Read the file and speak the narration.
-
-    longest_s: of the clip, of which no more than this is ever heard.
+def take(wanted: Soundtrack, duration_s: float) -> Given:
+    """Read the file, fitted to the clip, and speak the narration.
 
     Raises:
         RequestError: the file holds no sound that can be read, or the narration cannot be spoken.
     """
-    file = None if wanted.file is None else read_sound(wanted.file, longest_s)
-    return Given(file, speak(wanted.narration, longest_s) if wanted.narration else None)
+    file, count = None, round(duration_s * RATE)
+    if wanted.file is not None:
+        read = read_sound(wanted.file, duration_s)
+        file = loop(read, count) if wanted.fit == "loop" else cut(read, count)
+    return Given(file, speak(wanted.narration, duration_s) if wanted.narration else None)
 
 
 def make_track(wanted: Soundtrack, given: Given, scene: Scene, duration_s: float) -> Sound:
     """All that is to be heard, as long as the clip and as loud as it should be."""
     count = round(duration_s * RATE)
-    parts = []
-    if given.file is not None:
-        parts.append(loop(given.file, count) if wanted.fit == "loop" else cut(given.file, count))
+    parts = [] if given.file is None else [cut(given.file, count)]
     if wanted.effects:
         parts += [thumps(scene.hits, count, scene.seed), air(scene.speed, scene.place, count, scene.seed)]
         place = place_of(scene.prompt)

@@ -10,6 +10,7 @@ from wan_demo.check import ALTERED, INTACT, NO_TRACE, Finding, check
 from wan_demo.provenance.identity import IdentityError, load_identity
 from wan_demo.store import KEYS, Records, home
 from wan_demo.ui import draw
+from wan_demo.ui.media import Upload
 
 ASKS = "Was this video made here, and is it as it was published? It is deleted after an hour."
 MEANING = {
@@ -31,7 +32,7 @@ class CheckTab:
 
     def __init__(self) -> None:
         gr.HTML(f'<p class="hint">{ASKS}</p>')
-        self.file = gr.File(
+        self.file = Upload(
             label="A video", file_types=["video", ".mkv", ".ts", ".gif"], file_count="single", height=140
         )
         self.finding = gr.HTML(elem_id="finding")

@@ -4,17 +4,19 @@ import random
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import FileData
 
+from wan_demo.formats import sound_format
 from wan_demo.policy import Policy
 from wan_demo.presets import PRESETS, Preset, find
 from wan_demo.request import CAPTIONS, FITS, FRAME_RATES, LANGUAGES, MAX_PROMPT, MAX_SEED, PLACES, RequestError
 from wan_demo.store import Timings
 from wan_demo.ui import draw
 from wan_demo.ui.job import Maker, View, make, to_request
+from wan_demo.ui.media import Listener, Player, Upload
 
 Updates = dict[Any, Any]  # widget -> its new state
 
@@ -73,16 +75,6 @@ class Desk:
 
     def _seconds(self, preset: Preset) -> float | None:
         return Timings().expected((preset.family, preset.tier, "chain", self.device)).get("total")
-
-
-class Player(gr.Video):
-    """A video that is served as it is: what gradio thinks that browsers cannot play, it would encode again, and the
-    signature would be gone."""
-
-    is_template = True  # gradio: draw it as the class above it is drawn
-
-    def postprocess(self, value: str | None) -> FileData | None:
-        return None if value is None else FileData(path=value)
 
 
 class CreateTab:
@@ -188,10 +180,13 @@ class CreateTab:
     def _add_sound(self) -> None:
         with gr.Row():
             with gr.Column(scale=2, min_width=260):
-                self.sound = gr.File(
-                    label="A sound or video file", file_types=["audio", "video"], file_count="single", height=120
+                self.sound = Upload(
+                    label="A sound or video file",
+                    file_types=["audio", "video", ".mkv", ".ts", ".mts", ".m2ts", ".caf", ".au", ".amr"],
+                    file_count="single",
+                    height=120,
                 )
-                self.player = gr.Audio(show_label=False, interactive=False, visible=False)
+                self.player = Listener(show_label=False, interactive=False, visible=False)
             with gr.Column(scale=3, min_width=260):
                 self.fit = gr.Dropdown(
                     FIT_NAMES, value=FITS[0], label="If it is longer or shorter", info="Of the file, not of the clip."
@@ -301,8 +296,9 @@ class CreateTab:
 
 
 def heard(path: str | None) -> Any:
-    """The player, with the file that was chosen."""
-    return gr.Audio(value=path, visible=path is not None)
+    """The player, with the file that was chosen, if it is of a kind that is read here."""
+    known = path is not None and sound_format(Path(path)) is not None
+    return Listener(value=path if known else None, visible=known)
 
 
 def new_seed() -> int:
