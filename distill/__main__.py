@@ -1,4 +1,4 @@
-"""One verb a command: python -m distill text | autoencoder | teacher | student | evaluate."""
+"""One verb a command: python -m distill text | autoencoder | upsampler | teacher | student | evaluate."""
 
 import argparse
 import json
@@ -20,7 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Training verbs go on where they were stopped."""
     options = parse(arguments)
     if options.verb == "evaluate":
-        return score(options)
+        parallel.launch(score, options.workers, options)
+        return 0
     recipe = RECIPES[options.recipe]
     options.runs.mkdir(parents=True, exist_ok=True)
     if options.start is not None and not (options.runs / "pocket").exists():
@@ -44,24 +45,26 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     judge.add_argument("--clips", type=int, default=200)
     judge.add_argument("--seed", type=int, default=0)
     judge.add_argument("--device", default="cpu")
+    judge.add_argument("--workers", type=int, default=1, help="processes of one thread each that share the clips")
     judge.add_argument("--weights", type=Path, help="another weights folder than the shipped one")
     judge.add_argument("--log", type=Path, help="append a line of JSON a clip to this file")
     judge.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)
 
 
-def score(options: argparse.Namespace) -> int:
-    """The `evaluate` verb."""
+def score(options: argparse.Namespace) -> None:
+    """The `evaluate` verb, in every process of `distill.parallel`; the first one prints."""
     preset = find(options.family, options.tier)
     if options.weights is not None:
         preset = moved(preset, options.weights)
     parts = models.load(preset, options.device)
     result = evaluate(preset, parts, options.split, options.clips, options.seed, options.log)
+    if parallel.rank() > 0:
+        return
     if options.json:
         print(json.dumps({"family": preset.family, "tier": preset.tier, "split": options.split, **asdict(result)}))
     else:
         print("\n".join(f"{name:<10} {value}" for name, value in asdict(result).items()))
-    return 0
 
 
 if __name__ == "__main__":

@@ -92,7 +92,8 @@ def reconstruction_loss(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, frames
 def train(recipe: AutoencoderRecipe, runs: Path, start: AutoencoderKLWan | None = None) -> AutoencoderKLWan:
     """Train, resuming whatever `runs` holds, and return the autoencoder with its latents' mean and std.
 
-    Frames, then clips; or `start`, an autoencoder of clips, on clips alone.
+    Frames, then clips; or `start`, an autoencoder of clips, on clips alone. That one keeps its mean and std, which the
+    experts that are trained on with it know.
     """
     torch.manual_seed(recipe.seed)
     vae = (start or build()).to(recipe.device)
@@ -100,7 +101,8 @@ def train(recipe: AutoencoderRecipe, runs: Path, start: AutoencoderKLWan | None 
         _fit(vae, recipe, 1, recipe.frame_steps, runs / "ae-frames")
         inflate(vae)
     _fit(vae, recipe, recipe.frames, recipe.clip_steps, runs / "ae-clips")
-    measure_latents(vae)
+    if start is None:
+        measure_latents(vae)
     return vae
 
 
@@ -112,7 +114,5 @@ def _fit(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, frames: int, steps: i
 @torch.no_grad()
 def measure_latents(vae: AutoencoderKLWan, clips: int = 96) -> None:
     """Write the latents' mean and standard deviation a channel into the autoencoder's configuration."""
-    # an autoencoder that is trained on has those of its start, which `encode_set` would take off
-    vae.register_to_config(latents_mean=[0.0] * vae.config.z_dim, latents_std=[1.0] * vae.config.z_dim)
     latents = encode_set(vae, LAYOUT, seed=77, count=clips).x.float().transpose(0, 1).flatten(1)
     vae.register_to_config(latents_mean=latents.mean(1).tolist(), latents_std=latents.std(1).tolist())

@@ -27,16 +27,28 @@ class TextRecipe:
 
 
 @dataclass(frozen=True)
+class UpsamplerRecipe:
+    device: str = "cpu"
+    seed: int = 4
+    batch: int = 8  # a process
+    steps: int = 900
+    lr: float = 2e-3
+    noise: float = 0.3  # the most that is added to what is upsampled
+
+
+@dataclass(frozen=True)
 class TeacherRecipe:
     device: str = "cpu"
     seed: int = 3
     layouts: int = 4000  # clips a process to encode at layout size
-    finishes: int = 600  # and at finish size
+    stills: int = 15000  # single frames a process to encode at layout size
+    finishes: int = 1000  # clips a process at finish size
     batch: int = 16  # a process
     lr: float = 2e-3
     ema: float = 0.998
     high_steps: int = 3700
     low_steps: int = 4590
+    still_share: float = 0.25  # of the high-noise expert's steps on single frames, five times as many at once
     low_layouts: float = 0.2  # share of its steps on whole clips at layout size, for direct mode
 
 
@@ -59,6 +71,7 @@ class Recipe:
     workers: int = 2  # processes of one thread each
     text: TextRecipe = TextRecipe()
     autoencoder: AutoencoderRecipe = AutoencoderRecipe()
+    upsampler: UpsamplerRecipe = UpsamplerRecipe()
     teacher: TeacherRecipe = TeacherRecipe()
     student: StudentRecipe = StudentRecipe()
 
@@ -70,8 +83,9 @@ RECIPES = {
         workers=1,
         text=TextRecipe(batch=256, steps=2000),
         autoencoder=AutoencoderRecipe(device="cuda", batch=32, frame_steps=3000, clip_steps=20000),
+        upsampler=UpsamplerRecipe(device="cuda", batch=64, steps=6000),
         teacher=TeacherRecipe(
-            device="cuda", layouts=40000, finishes=8000, batch=256, high_steps=30000, low_steps=15000
+            device="cuda", layouts=40000, stills=200000, finishes=8000, batch=256, high_steps=30000, low_steps=15000
         ),
         student=StudentRecipe(device="cuda", batch=128, high_steps=6000, low_steps=4000),
     ),

@@ -26,6 +26,7 @@ def camera_of(shape: ClipShape) -> Camera:
 
 FULL, FEW = find("pocket", "full"), find("pocket", "distilled")
 LAYOUT, FINISH = camera_of(FULL.layout), camera_of(FULL.finish)
+STILL = replace(LAYOUT, frames=1)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,10 @@ class LatentSet:
 
 @torch.no_grad()
 def encode_set(vae: AutoencoderKLWan, camera: Camera, seed: int, count: int, batch: int = 8) -> LatentSet:
-    """Draw `count` clips of training combinations and encode them; normalised by the autoencoder's mean and std."""
+    """Draw `count` clips of training combinations and encode them; normalised by the autoencoder's mean and std.
+
+    A single frame is of a random moment.
+    """
     mean, std = (torch.tensor(v).view(-1, 1, 1, 1) for v in (vae.config.latents_mean, vae.config.latents_std))
     encoded, which, near = [], [], []
     name = f"encode {camera.width}x{camera.height}"
@@ -88,7 +92,8 @@ def encode_set(vae: AutoencoderKLWan, camera: Camera, seed: int, count: int, bat
         for i in range(start, min(start + batch, count)):
             rng = generator(seed, i)
             combination = TRAIN[rng.integers(len(TRAIN))]
-            shots.append(draw(combination, int(rng.integers(2**31)), camera))
+            start_s = rng.uniform(0, PERIOD_S) if camera.frames == 1 else 0.0
+            shots.append(draw(combination, int(rng.integers(2**31)), replace(camera, start_s=start_s)))
         x = torch.stack([to_pixels(shot.frames) for shot in shots]).to(vae.device)
         z = (vae.encode(x).latent_dist.mean.cpu() - mean) / std
         encoded.append(z.half())

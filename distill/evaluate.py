@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from distill import parallel
 from distill.captions import plain
 from distill.judge import judge, score
 from distill.world import HELD_OUT, TRAIN, Combination
@@ -40,12 +41,14 @@ def evaluate(
 ) -> Result:
     """Generate one clip for each of `clips` combinations of a split, and judge the model's own frames.
 
-    The chain's models run as in the app; what follows them (30 fps, 720p, label, MP4) is left out.
-    log: a file that gets a line of JSON a clip.
+    The chain's models run as in the app; what follows them (30 fps, 720p, label, MP4) is left out. The processes of
+    `distill.parallel` share the clips. log: a file that gets a line of JSON a clip.
     """
     right: list[dict[str, bool]] = []
-    with tqdm(total=clips, desc=f"{preset.family} {preset.tier} {split}") as bar:
-        for i, combination in enumerate(choose(SPLITS[split], clips, seed)):
+    chosen = list(enumerate(choose(SPLITS[split], clips, seed)))[parallel.rank() :: parallel.world()]
+    name = f"{preset.family} {preset.tier} {split}"
+    with tqdm(total=len(chosen), desc=name, disable=parallel.rank() > 0) as bar:
+        for i, combination in chosen:
             clip = make(combination, seed + i, preset, models)
             verdict = score(judge(clip.frames, float(clip.fps)), combination)
             marks = asdict(verdict) | {"all_right": verdict.all_right}
@@ -55,6 +58,7 @@ def evaluate(
             if log is not None:
                 with log.open("a") as file:
                     file.write(json.dumps({"caption": plain(combination), "seed": seed + i, **marks}) + "\n")
+    right = parallel.gather(right)
     shares = {k: float(np.mean([m[k] for m in right])) for k in right[0]}
     return Result(clips, **shares, interval=wilson(shares["all_right"], clips))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
+from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from wan_demo import quantize
@@ -23,6 +24,11 @@ def autoencoder(vae: AutoencoderKLWan, folder: Path) -> None:
     _finish(folder)
 
 
+def upsampler(model: LTXLatentUpsamplerModel, folder: Path) -> None:
+    _save(model.to(torch.float16), folder / "upsampler")
+    _finish(folder)
+
+
 def experts(high: WanTransformer3DModel, low: WanTransformer3DModel, folder: Path) -> None:
     """The teacher's two experts, as float16."""
     _save(high.to(torch.float16), folder / "transformer")
@@ -37,7 +43,7 @@ def students(high: WanTransformer3DModel, low: WanTransformer3DModel, folder: Pa
     _finish(folder)
 
 
-def _save(model: AutoencoderKLWan | WanTransformer3DModel, folder: Path) -> None:
+def _save(model: AutoencoderKLWan | WanTransformer3DModel | LTXLatentUpsamplerModel, folder: Path) -> None:
     model.register_to_config(_name_or_path="")  # else it tells where on this machine the training began
     model.save_pretrained(folder)
 

@@ -53,6 +53,15 @@ def divide(job: Callable[[Tensor], Tensor], values: Sequence[Tensor]) -> list[Te
     return [piece.view_as(value) for value, piece in zip(values, flat.split([v.numel() for v in values]), strict=True)]
 
 
+def gather(values: list[Any]) -> list[Any]:
+    """The values of all processes."""
+    if world() == 1:
+        return values
+    shares: list[list[Any]] = [[] for _ in range(world())]
+    dist.all_gather_object(shares, values)
+    return [value for share in shares for value in share]
+
+
 def launch(job: Callable[..., None], workers: int, *arguments: Any) -> None:
     """Run `job(*arguments)` in `workers` processes of one thread each; with 1, here, with the threads torch picks."""
     if workers == 1:

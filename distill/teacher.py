@@ -1,17 +1,18 @@
 """Trains the two experts.
 
-The high-noise expert sees whole clips at layout size (140 tokens). The low-noise expert starts from its weights and
+The high-noise expert sees whole clips at layout size (140 tokens), and single frames (28 tokens), from which it learns
+the same shapes, colours and scenes at a fifth of the cost. The low-noise expert starts from its weights and
 sees boxes of as many tokens cut from clips at finish size, and some whole clips, so that it meets every distance.
 """
 
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from diffusers import WanTransformer3DModel
+from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
 from torch import Tensor
 
 from distill import parallel
@@ -19,10 +20,9 @@ from distill.checkpoint import Ema, Run
 from distill.config import TeacherRecipe
 from distill.data import FULL, Boxes, Captions, LatentSet, cut, generator
 from distill.muon import MuonAdamW
+from distill.upsampler import enlarge
 from wan_demo import flow
 from wan_demo.presets import Preset
-from wan_demo.upsample import upsample
-from wan_demo.values import Latents
 
 # Boxes of latents (t, h, w): near cubes of at most 144 tokens, others long in each axis in turn, and whole clips.
 BOXES = ((9, 8, 8), (5, 8, 14), (3, 8, 24), (1, 16, 28), (2, 10, 28), (9, 4, 16), (9, 16, 4), (5, 14, 8), (9, 16, 28))
@@ -62,15 +62,23 @@ def velocity_loss(
 
 
 def train_high(
-    recipe: TeacherRecipe, model: WanTransformer3DModel, layouts: LatentSet, captions: Captions, runs: Path
+    recipe: TeacherRecipe,
+    model: WanTransformer3DModel,
+    layouts: LatentSet,
+    stills: LatentSet,
+    captions: Captions,
+    runs: Path,
 ) -> WanTransformer3DModel:
-    """Train `model` into the high-noise expert on whole clips at layout size; returns the average weights."""
+    """Train `model` into the high-noise expert on clips and stills at layout size; returns the average weights."""
 
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed, parallel.shard(step))
-        rows = rng.integers(len(layouts), size=recipe.batch)
-        sigma = _tensor(1 - (1 - FULL.boundary + MARGIN) * rng.random(recipe.batch))
-        return _loss_on(model, layouts.x[rows].float(), layouts.near[rows], sigma, captions, layouts.which[rows], rng)
+        source, batch = layouts, recipe.batch
+        if rng.random() < recipe.still_share:
+            source, batch = stills, recipe.batch * layouts.x.shape[2]  # as many latents
+        rows = rng.integers(len(source), size=batch)
+        sigma = _tensor(1 - (1 - FULL.boundary + MARGIN) * rng.random(batch))
+        return _loss_on(model, source.x[rows].float(), source.near[rows], sigma, captions, source.which[rows], rng)
 
     return _fit(model, loss, recipe, recipe.high_steps, runs / "high")
 
@@ -115,6 +123,7 @@ def measure_drift(
     small: LatentSet,
     finishes: LatentSet,
     captions: Captions,
+    upsampler: LTXLatentUpsamplerModel | None,
 ) -> Tensor:
     """How far from a noised clip the chain's low-noise expert begins, (N, C, T, H, W), in units of its noise.
 
@@ -124,7 +133,7 @@ def measure_drift(
     small: the layouts of the same shots as `finishes`.
     """
     last, start = preset.schedule.high[-2], preset.schedule.low[0]
-    size, drifts = cast(tuple[int, int, int], tuple(finishes.x.shape[2:])), []
+    drifts = []
     for first in range(0, len(small), recipe.batch):
         rng = generator(recipe.seed + 2, first)
         x0 = small.x[first : first + recipe.batch].float()
@@ -135,9 +144,9 @@ def measure_drift(
         if preset.guidance != 1.0:
             unprompted = high(x, timestep, captions.empty(len(x)).to(x.device)).sample
             v = flow.guide(v, unprompted, preset.guidance)
-        estimate = Latents(flow.clean(x, v, last).cpu(), 0.0, preset.layout.fps)
-        large = upsample(estimate, size, preset.finish.fps).x
-        drifts.append(((1 - start) / start * (large - finishes.x[first : first + recipe.batch].float())).half())
+        wanted = finishes.x[first : first + recipe.batch].float()
+        large = enlarge(flow.clean(x, v, last).cpu(), wanted, upsampler)
+        drifts.append(((1 - start) / start * (large - wanted)).half())
     return torch.cat(drifts)
 
 

@@ -3,15 +3,18 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from torch import Tensor
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
-from distill import autoencoder, consistency, export, parallel, teacher, text_encoder
+from distill import autoencoder, consistency, export, parallel, teacher, text_encoder, upsampler
 from distill.config import Recipe
-from distill.data import FEW, FINISH, FULL, LAYOUT, Captions, LatentSet, cached_set
+from distill.data import FEW, FINISH, FULL, LAYOUT, STILL, Captions, LatentSet, cached_set
+from distill.world import Camera
 from wan_demo import models
 from wan_demo.presets import Preset
 
@@ -35,31 +38,37 @@ def train_autoencoder(recipe: Recipe, runs: Path) -> None:
         export.autoencoder(vae, runs / "pocket")
 
 
+def train_upsampler(recipe: Recipe, runs: Path) -> None:
+    have = Materials(recipe, runs)
+    model = upsampler.train(recipe.upsampler, have.small, have.finishes, runs)
+    if parallel.rank() == 0:
+        export.upsampler(model, runs / "pocket")
+
+
 def train_teacher(recipe: Recipe, runs: Path) -> None:
-    captions, layouts, finishes, small = materials(recipe, runs)
-    plan = recipe.teacher
+    have, plan = Materials(recipe, runs), recipe.teacher
     torch.manual_seed(plan.seed)
     first = begun(runs, "transformer") or teacher.build()
-    high = teacher.train_high(plan, first.to(plan.device), layouts, captions, runs)
-    drift = teacher.measure_drift(plan, FULL, high, small, finishes, captions)
+    high = teacher.train_high(plan, first.to(plan.device), have.layouts, have.stills, have.captions, runs)
+    drift = have.drift(FULL, high)
     second = begun(runs, "transformer_2") or copy.deepcopy(high)
-    low = teacher.train_low(plan, second.requires_grad_(True), layouts, finishes, drift, captions, runs)
+    low = teacher.train_low(plan, second.requires_grad_(True), have.layouts, have.finishes, drift, have.captions, runs)
     if parallel.rank() == 0:
         export.experts(high, low, runs / "pocket")
 
 
 def train_student(recipe: Recipe, runs: Path) -> None:
-    captions, layouts, finishes, small = materials(recipe, runs)
+    have = Materials(recipe, runs)
     full, plan, edges = moved(FULL, runs / "pocket"), recipe.student, FEW.schedule
 
     def distil(name: str, edges: Sequence[float], steps: int, sampler: consistency.Sampler) -> WanTransformer3DModel:
         expert = models.load_expert(full.experts / name).to(plan.device)
-        return consistency.train(plan, expert, edges, sampler, captions, steps, runs / f"student-{name}")
+        return consistency.train(plan, expert, edges, sampler, have.captions, steps, runs / f"student-{name}")
 
-    high = distil("transformer", edges.high, plan.high_steps, consistency.layout_sampler(layouts, plan.batch))
+    high = distil("transformer", edges.high, plan.high_steps, consistency.layout_sampler(have.layouts, plan.batch))
     # The second student starts from what the first one, frozen, leaves it.
-    drift = teacher.measure_drift(recipe.teacher, FEW, high, small, finishes, captions)
-    low = distil("transformer_2", edges.low, plan.low_steps, consistency.box_sampler(finishes, drift, plan.batch))
+    drift = have.drift(FEW, high)
+    low = distil("transformer_2", edges.low, plan.low_steps, consistency.box_sampler(have.finishes, drift, plan.batch))
     if parallel.rank() == 0:
         export.students(high, low, runs / "pocket")
 
@@ -70,24 +79,51 @@ def begun(runs: Path, name: str) -> WanTransformer3DModel | None:
     return models.load_expert(folder).train() if folder.exists() else None
 
 
-def materials(recipe: Recipe, runs: Path) -> tuple[Captions, LatentSet, LatentSet, LatentSet]:
-    """What both stages of expert training need: captions, and this process's own clips.
+class Materials:
+    """What training is fed with: captions, and this process's own clips, encoded on first use and kept in files."""
 
-    Layouts; finishes; and the layouts of the finishes' shots.
-    """
-    folder, rank, plan = runs / "pocket", parallel.rank(), recipe.teacher
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
-    encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).eval()
-    vae = AutoencoderKLWan.from_pretrained(folder / "vae", torch_dtype=torch.float32).eval().to(plan.device)
-    sets = [
-        cached_set(runs / "latents" / f"{name}-{rank}.pt", vae, camera, seed + rank, count)
-        for name, camera, seed, count in (
-            ("layout", LAYOUT, 1000, plan.layouts),
-            ("finish", FINISH, 2000, plan.finishes),
-            ("small", LAYOUT, 2000, plan.finishes),
+    def __init__(self, recipe: Recipe, runs: Path) -> None:
+        self.plan, self.runs, self.weights = recipe.teacher, runs, runs / "pocket"
+
+    @cached_property
+    def captions(self) -> Captions:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(self.weights / "tokenizer")
+        return Captions(
+            tokenizer, UMT5EncoderModel.from_pretrained(self.weights / "text_encoder", dtype=torch.float32).eval()
         )
-    ]
-    return Captions(tokenizer, encoder), sets[0], sets[1], sets[2]
+
+    @cached_property
+    def layouts(self) -> LatentSet:
+        return self._set("layout", LAYOUT, 1000, self.plan.layouts)
+
+    @cached_property
+    def stills(self) -> LatentSet:
+        return self._set("still", STILL, 3000, self.plan.stills)
+
+    @cached_property
+    def finishes(self) -> LatentSet:
+        return self._set("finish", FINISH, 2000, self.plan.finishes)
+
+    @cached_property
+    def small(self) -> LatentSet:
+        """The layouts of the finishes' shots."""
+        return self._set("small", LAYOUT, 2000, self.plan.finishes)
+
+    def drift(self, preset: Preset, high: WanTransformer3DModel) -> Tensor:
+        """Of the finishes, where `high` made their layouts."""
+        enlarger = models.load_upsampler(self.weights / "upsampler", "cpu")
+        return teacher.measure_drift(self.plan, preset, high, self.small, self.finishes, self.captions, enlarger)
+
+    def _set(self, name: str, camera: Camera, seed: int, count: int) -> LatentSet:
+        vae = AutoencoderKLWan.from_pretrained(self.weights / "vae", torch_dtype=torch.float32)
+        path, seed = self.runs / "latents" / f"{name}-{parallel.rank()}.pt", seed + parallel.rank()
+        return cached_set(path, vae.eval().to(self.plan.device), camera, seed, count)
 
 
-VERBS = {"text": train_text, "autoencoder": train_autoencoder, "teacher": train_teacher, "student": train_student}
+VERBS = {
+    "text": train_text,
+    "autoencoder": train_autoencoder,
+    "upsampler": train_upsampler,
+    "teacher": train_teacher,
+    "student": train_student,
+}

@@ -121,25 +121,25 @@ def draw(combination: Combination, seed: int, camera: Camera) -> Shot:
 def _trajectory(motion: str, seconds: Floats, rng: np.random.Generator) -> Truth:
     """Positions, sizes and angles over time; a motion takes PERIOD_S and then stays at its end."""
     u = np.clip(seconds / PERIOD_S, 0, 1)
-    x = np.full_like(u, rng.uniform(0.34, 0.66))
-    y = np.full_like(u, rng.uniform(0.44, 0.56))
-    radius = np.full_like(u, rng.uniform(0.23, 0.27))
+    x = np.full_like(u, rng.uniform(0.36, 0.64))
+    y = np.full_like(u, rng.uniform(0.46, 0.54))
+    radius = np.full_like(u, rng.uniform(0.27, 0.31))
     angle = np.zeros_like(u)
-    reach, middle = rng.uniform(0.2, 0.25), rng.uniform(0.47, 0.53)
+    reach, middle = rng.uniform(0.15, 0.18), rng.uniform(0.48, 0.52)
     if motion in ("moves left", "moves right"):
-        x = middle + (1 if motion == "moves right" else -1) * reach * (2 * u - 1)
+        x = middle + (1 if motion == "moves right" else -1) * 1.15 * reach * (2 * u - 1)
     elif motion == "rises":
         y = middle - reach * (2 * u - 1)
     elif motion == "falls":
         y = middle + reach * (2 * (0.4 * u + 0.6 * u**2) - 1)
     elif motion == "bounces":
-        y = 0.68 - rng.uniform(0.3, 0.38) * np.abs(np.sin(2 * math.pi * u))
+        y = 0.66 - rng.uniform(0.3, 0.35) * np.abs(np.sin(2 * math.pi * u))
     elif motion == "spins":
-        angle = rng.uniform(1.0, 1.5) * math.pi * u
+        angle = rng.uniform(0.85, 1.15) * math.pi * u
     elif motion == "grows":
-        radius = 0.14 + rng.uniform(0.16, 0.2) * u
+        radius = 0.17 + rng.uniform(0.15, 0.18) * u
     elif motion == "shrinks":
-        radius = 0.14 + rng.uniform(0.16, 0.2) * (1 - u)
+        radius = 0.17 + rng.uniform(0.15, 0.18) * (1 - u)
     else:
         raise ValueError(f"no motion called {motion!r}; there are: {', '.join(MOTIONS)}")
     return Truth(np.stack([x, y], 1).astype(np.float32), radius.astype(np.float32), angle.astype(np.float32))

@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from distill import upsampler
 from wan_demo import models
+from wan_demo.clock import Clock
+from wan_demo.pipeline import draw, result_of
 from wan_demo.presets import PRESETS, Preset
+from wan_demo.request import Request
 
 
 @pytest.fixture
@@ -39,6 +43,20 @@ def test_no_weights_at_all(copied: Preset) -> None:
     shutil.rmtree(copied.weights)
     with pytest.raises(models.WeightsError, match=r"checksums\.json is missing"):
         models.load(copied)
+
+
+def test_an_upsampler_is_used_where_there_is_one(copied: Preset, tiny_models: models.Models) -> None:
+    made = upsampler.build(4)
+    torch.nn.init.normal_(made.final_conv.weight)
+    made.save_pretrained(copied.weights / "upsampler")
+    models.write_checksums(copied.weights)
+    parts = models.load(copied)
+    assert parts.upsampler is not None
+    assert tiny_models.upsampler is None
+    request = Request("a red ball bounces over green grass", "full")
+    learned, trilinear = (result_of(draw(request, copied, some, Clock())).x for some in (parts, tiny_models))
+    assert learned.shape == trilinear.shape
+    assert not torch.allclose(learned, trilinear)
 
 
 def test_tiers_share_all_but_the_experts(tiny_distilled: Preset, tiny_models: models.Models) -> None:

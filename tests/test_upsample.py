@@ -26,6 +26,15 @@ def test_space_is_interpolated() -> None:
     torch.testing.assert_close(large.x[0, 0, 0, 0, 1:-1], torch.arange(0.25, 5.0, 0.5))
 
 
+def test_what_was_learned_is_added() -> None:
+    x = torch.randn(1, 2, 5, 4, 6, generator=torch.Generator().manual_seed(0))
+    shapes = (9, 8, 12), Fraction(16)
+    plain, mended = (
+        upsample(Latents(x, 0.0, Fraction(8)), *shapes, mend).x for mend in (None, lambda _: torch.tensor(1.5))
+    )
+    torch.testing.assert_close(mended, plain + 1.5)
+
+
 def test_noise_is_not_upsampled() -> None:
     with pytest.raises(AssertionError, match="clean"):
         upsample(Latents(torch.zeros(1, 1, 2, 2, 2), 0.5, Fraction(8)), (3, 4, 4), Fraction(16))

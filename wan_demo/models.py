@@ -9,6 +9,7 @@ import diffusers
 import torch
 import transformers
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast, UMT5EncoderModel
 
 from wan_demo import quantize
@@ -25,13 +26,14 @@ class WeightsError(RuntimeError):
 
 @dataclass(frozen=True)
 class Models:
-    """Everything a chain needs, in evaluation mode and on one device."""
+    """Everything a chain needs, in evaluation mode and on one device. upsampler: None where none was trained."""
 
     tokenizer: PreTrainedTokenizerBase
     text_encoder: UMT5EncoderModel
     vae: AutoencoderKLWan
     high: WanTransformer3DModel
     low: WanTransformer3DModel
+    upsampler: LTXLatentUpsamplerModel | None = None
 
     @property
     def compression(self) -> Compression:
@@ -55,6 +57,7 @@ def load(preset: Preset, device: str = "cpu") -> Models:
         AutoencoderKLWan.from_pretrained(root / "vae", torch_dtype=torch.float32).eval().to(device),
         load_expert(preset.experts / "transformer").to(device),
         load_expert(preset.experts / "transformer_2").to(device),
+        load_upsampler(root / "upsampler", device),
     )
 
 
@@ -63,6 +66,13 @@ def load_expert(folder: Path) -> WanTransformer3DModel:
     if quantize.is_quantized(folder):
         return quantize.load(folder)
     return WanTransformer3DModel.from_pretrained(folder, torch_dtype=torch.float32).eval()
+
+
+def load_upsampler(folder: Path, device: str) -> LTXLatentUpsamplerModel | None:
+    """The latent upsampler as float32, or None where the folder does not exist."""
+    if not folder.exists():
+        return None
+    return LTXLatentUpsamplerModel.from_pretrained(folder, torch_dtype=torch.float32).eval().to(device)
 
 
 def verify(folder: Path) -> None:

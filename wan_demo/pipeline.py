@@ -126,7 +126,7 @@ def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Gene
     _, clean = yield from _denoise("layout", models.high, latents, schedule.high, prompt, preset, clock)
     with clock.stage("upsample"):
         yield clock.progress()
-        large = upsample(clean, models.compression.latents(preset.finish), preset.finish.fps)
+        large = upsample(clean, models.compression.latents(preset.finish), preset.finish.fps, models.upsampler)
         fresh = noise(large.x.shape, generator).to(device)
         latents = Latents(add_noise(large.x, fresh, schedule.low[0]), schedule.low[0], large.fps)
     latents, _ = yield from _denoise("detail", models.low, latents, schedule.low, prompt, preset, clock)

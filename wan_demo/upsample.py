@@ -1,5 +1,6 @@
 """Latents -> larger Latents. Clean latents only: noise does not survive interpolation."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import torch
@@ -9,8 +10,16 @@ from torch import Tensor
 from wan_demo.values import Latents
 
 
-def upsample(latents: Latents, size: tuple[int, int, int], fps: Fraction, time_factor: int = 4) -> Latents:
-    """Trilinear interpolation to `size` (T, H, W) and `fps`; time_factor: frames a latent holds.
+def upsample(
+    latents: Latents,
+    size: tuple[int, int, int],
+    fps: Fraction,
+    mend: Callable[[Tensor], Tensor] | None = None,
+    time_factor: int = 4,
+) -> Latents:
+    """Trilinear interpolation to `size` (T, H, W) and `fps`, and what a trained `mend` adds to it.
+
+    mend: latents (B, C, T, H, W) -> (B, C, *size), what interpolation leaves out; time_factor: frames a latent holds.
 
     In time, latent 0 stands for frame 0 alone and latent t for frames f(t-1)+1 .. ft, so it is looked up where the
     middles of these spans meet, not by stretching the axis.
@@ -25,7 +34,8 @@ def upsample(latents: Latents, size: tuple[int, int, int], fps: Fraction, time_f
     x = _at(latents.x, places.clamp(0, old - 1))
     b, c = x.shape[:2]
     flat = F.interpolate(x.transpose(1, 2).flatten(0, 1), (height, width), mode="bilinear", align_corners=False)
-    return Latents(flat.view(b, frames, c, height, width).transpose(1, 2).contiguous(), 0.0, fps)
+    large = flat.view(b, frames, c, height, width).transpose(1, 2).contiguous()
+    return Latents(large if mend is None else large + mend(latents.x), 0.0, fps)
 
 
 def _at(x: Tensor, places: Tensor) -> Tensor:

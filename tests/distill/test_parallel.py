@@ -19,6 +19,8 @@ def two_steps(folder: Path) -> None:
             p.grad = torch.randn(p.shape, generator=torch.Generator().manual_seed(step))
         optimizer.step()
     torch.save(matrices, folder / f"{parallel.world()}-{parallel.rank()}.pt")
+    everyone = parallel.gather([parallel.rank()])
+    assert everyone == list(range(parallel.world())), "every process has the values of all"
 
 
 def test_muon_divided_among_processes_is_muon(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The four training verbs in turn, with the smallest recipe: what comes out is a weights folder that the app opens."""
+"""The training verbs in turn, with the smallest recipe: what comes out is a weights folder that the app opens."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from distill import parallel
-from distill.config import AutoencoderRecipe, Recipe, StudentRecipe, TeacherRecipe, TextRecipe
+from distill.config import AutoencoderRecipe, Recipe, StudentRecipe, TeacherRecipe, TextRecipe, UpsamplerRecipe
 from distill.evaluate import evaluate
 from distill.train import VERBS, begun, moved
 from wan_demo import models
@@ -16,7 +16,8 @@ SMALLEST = Recipe(
     workers=1,
     text=TextRecipe(batch=4, steps=1),
     autoencoder=AutoencoderRecipe(batch=1, frame_steps=1, clip_steps=1),
-    teacher=TeacherRecipe(layouts=2, finishes=1, batch=1, high_steps=1, low_steps=1),
+    upsampler=UpsamplerRecipe(batch=1, steps=1),
+    teacher=TeacherRecipe(layouts=2, stills=2, finishes=1, batch=1, high_steps=1, low_steps=1),
     student=StudentRecipe(batch=1, high_steps=1, low_steps=1),
 )
 
@@ -28,6 +29,7 @@ def test_the_verbs_make_a_family(tmp_path: Path) -> None:
     parts = models.load(few)  # verifies the checksums
     assert parts.high.blocks[0].attn1.to_q.weight.dtype == torch.int8
     assert all(s > 0 for s in parts.vae.config.latents_std)
+    assert parts.upsampler is not None
     models.load(moved(find("pocket", "full"), tmp_path / "pocket"))
     result = evaluate(few, parts, clips=1, log=tmp_path / "log.jsonl")
     assert result.clips == 1

@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
 
-from distill import autoencoder, consistency, data, text_encoder
+from distill import autoencoder, consistency, data, text_encoder, upsampler
 from distill.captions import paraphrase
 from distill.config import AutoencoderRecipe
 from distill.world import ALL, Camera
@@ -31,8 +31,6 @@ def test_unclamped_decode_is_decode(vae: AutoencoderKLWan) -> None:
 
 
 def test_statistics_are_those_of_raw_latents(vae: AutoencoderKLWan) -> None:
-    """Also of an autoencoder that is trained on, and so has statistics already."""
-    vae.register_to_config(latents_mean=[3.0] * autoencoder.Z_DIM, latents_std=[0.5] * autoencoder.Z_DIM)
     autoencoder.measure_latents(vae, clips=2)
     x = data.encode_set(vae, data.LAYOUT, seed=77, count=2).x.float().transpose(0, 1).flatten(1)
     torch.testing.assert_close(x.mean(1), torch.zeros(autoencoder.Z_DIM), atol=2e-3, rtol=0)
@@ -70,6 +68,15 @@ def test_encoded_sets_know_where_the_thing_is(vae: AutoencoderKLWan) -> None:
     assert boxes.x0.shape == (2, autoencoder.Z_DIM, 1, 2, 4)
     assert boxes.near.shape == (2, 1, 2, 4)
     assert torch.equal(boxes.drift, 2 * boxes.x0), "both are cut at the same place"
+
+
+def test_a_new_upsampler_is_trilinear_and_fits_the_chain() -> None:
+    torch.manual_seed(0)
+    x, like = torch.randn(1, 4, 5, 4, 6), torch.empty(1, 4, 9, 8, 12)
+    model = upsampler.build(4)
+    assert torch.equal(upsampler.enlarge(x, like, model), upsampler.enlarge(x, like, None))
+    torch.nn.init.normal_(model.final_conv.weight)
+    assert not torch.equal(upsampler.enlarge(x, like, model), upsampler.enlarge(x, like, None))
 
 
 def test_grid_has_every_edge() -> None:

@@ -1,0 +1,59 @@
+"""Trains the latent upsampler: what trilinear interpolation lacks, from a layout to a finish, in space and in time.
+
+LTX-Video's shape (arXiv 2501.00103): 3-D convolutions, with a pixel shuffle in space and time between them. A layout's
+latent t > 0 covers the frames of the finish's latents 2t - 1 and 2t, latent 0 the first frame alone, in both; so the
+shuffle drops the first of its doubled latents, and every other one is where it belongs.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
+from torch import Tensor
+
+from distill import parallel
+from distill.checkpoint import Ema, Run
+from distill.config import UpsamplerRecipe
+from distill.data import FULL, LatentSet, generator
+from distill.muon import MuonAdamW
+from wan_demo.upsample import upsample
+from wan_demo.values import Latents
+
+
+def build(channels: int) -> LTXLatentUpsamplerModel:
+    """A new upsampler of the pocket size, which adds nothing yet to trilinear interpolation."""
+    model = LTXLatentUpsamplerModel(channels, mid_channels=32, num_blocks_per_stage=2, temporal_upsample=True)
+    torch.nn.init.zeros_(model.final_conv.weight)
+    torch.nn.init.zeros_(model.final_conv.bias)
+    return model
+
+
+def enlarge(x: Tensor, like: Tensor, model: LTXLatentUpsamplerModel | None) -> Tensor:
+    """Upsample layouts x (B, C, T, H, W) to the size of the finishes `like`, as the chain does."""
+    size = (like.shape[2], like.shape[3], like.shape[4])
+    return upsample(Latents(x, 0.0, FULL.layout.fps), size, FULL.finish.fps, model).x
+
+
+def train(recipe: UpsamplerRecipe, small: LatentSet, finishes: LatentSet, runs: Path) -> LTXLatentUpsamplerModel:
+    """Train on pairs of the same shot, `small` at layout size, `finishes` at finish size; returns the average weights.
+
+    A little noise on what is upsampled stands for the errors of a layout that an expert drew.
+    """
+    torch.manual_seed(recipe.seed)
+    model = build(small.x.shape[1]).to(recipe.device).train()
+
+    def loss(step: int) -> Tensor:
+        rng = generator(recipe.seed, parallel.shard(step))
+        rows = rng.integers(len(small), size=recipe.batch)
+        x = small.x[rows].float()
+        level = torch.from_numpy(rng.uniform(0, recipe.noise, (len(rows), 1, 1, 1, 1)).astype(np.float32))
+        x = x + level * torch.from_numpy(rng.standard_normal(x.shape, np.float32))
+        x, wanted, near = (v.to(model.device) for v in (x, finishes.x[rows].float(), finishes.near[rows]))
+        weight = 1 + 4 * near[:, None]
+        error: Tensor = (weight * (enlarge(x, wanted, model) - wanted).square()).sum() / (weight.sum() * x.shape[1])
+        return error
+
+    ema = Ema(model, 0.99)
+    Run(runs / "upsampler", model, MuonAdamW(model, recipe.lr), ema).fit(recipe.steps, loss)
+    return ema.module
