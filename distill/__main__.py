@@ -1,17 +1,14 @@
 """One verb a command: python -m distill text | autoencoder | upsampler | teacher | student | evaluate."""
 
 import argparse
-import json
 import shutil
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 from distill import parallel
 from distill.config import RECIPES
-from distill.evaluate import SPLITS, evaluate
+from distill.evaluate import SPLITS, Sample, report
 from distill.train import VERBS, moved
-from wan_demo import models
 from wan_demo.presets import find
 from wan_demo.request import TIERS
 
@@ -20,7 +17,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Training verbs go on where they were stopped."""
     options = parse(arguments)
     if options.verb == "evaluate":
-        parallel.launch(score, options.workers, options)
+        preset = find(options.family, options.tier)
+        preset = preset if options.weights is None else moved(preset, options.weights)
+        sample = Sample(options.split, options.clips, options.seed)
+        parallel.launch(report, options.workers, preset, options.device, sample, options.log, options.json)
         return 0
     recipe = RECIPES[options.recipe]
     options.runs.mkdir(parents=True, exist_ok=True)
@@ -50,21 +50,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     judge.add_argument("--log", type=Path, help="append a line of JSON a clip to this file")
     judge.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)
-
-
-def score(options: argparse.Namespace) -> None:
-    """The `evaluate` verb, in every process of `distill.parallel`; the first one prints."""
-    preset = find(options.family, options.tier)
-    if options.weights is not None:
-        preset = moved(preset, options.weights)
-    parts = models.load(preset, options.device)
-    result = evaluate(preset, parts, options.split, options.clips, options.seed, options.log)
-    if parallel.rank() > 0:
-        return
-    if options.json:
-        print(json.dumps({"family": preset.family, "tier": preset.tier, "split": options.split, **asdict(result)}))
-    else:
-        print("\n".join(f"{name:<10} {value}" for name, value in asdict(result).items()))
 
 
 if __name__ == "__main__":

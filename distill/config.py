@@ -59,7 +59,7 @@ class StudentRecipe:
     batch: int = 16  # a process
     points: int = 24  # small teacher steps over an expert's whole range
     at_starts: float = 0.35  # share of the samples at the levels that the student will be asked at
-    guidance: float = 4.0
+    guidance: float = 2.5
     ema: float = 0.98
     lr: float = 4e-4
     high_steps: int = 70

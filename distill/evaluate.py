@@ -15,7 +15,7 @@ from distill.world import HELD_OUT, TRAIN, Combination
 from wan_demo.clip import Clip
 from wan_demo.clock import Clock
 from wan_demo.decode import decode
-from wan_demo.models import Models
+from wan_demo.models import Models, load
 from wan_demo.pipeline import draw, result_of
 from wan_demo.presets import Preset
 from wan_demo.request import Request
@@ -36,20 +36,40 @@ class Result:
     interval: tuple[float, float]
 
 
-def evaluate(
-    preset: Preset, models: Models, split: str = "heldout", clips: int = 200, seed: int = 0, log: Path | None = None
-) -> Result:
-    """Generate one clip for each of `clips` combinations of a split, and judge the model's own frames.
+@dataclass(frozen=True)
+class Sample:
+    """How many clips, one each for a combination of a split (one of SPLITS), chosen and drawn from a seed."""
+
+    split: str = "heldout"
+    clips: int = 200
+    seed: int = 0
+
+
+def report(preset: Preset, device: str, sample: Sample, log: Path | None, as_json: bool) -> None:
+    """Score a tier, in every process of `distill.parallel`; the first one prints."""
+    result = evaluate(preset, load(preset, device), sample, log)
+    if parallel.rank() > 0:
+        return
+    if as_json:
+        told = {"family": preset.family, "tier": preset.tier, "split": sample.split, **asdict(result)}
+        print(json.dumps(told), flush=True)
+    else:
+        print("\n".join(f"{name:<10} {value}" for name, value in asdict(result).items()), flush=True)
+
+
+def evaluate(preset: Preset, models: Models, sample: Sample, log: Path | None = None) -> Result:
+    """Generate the clips of a sample, and judge the model's own frames.
 
     The chain's models run as in the app; what follows them (30 fps, 720p, label, MP4) is left out. The processes of
     `distill.parallel` share the clips. log: a file that gets a line of JSON a clip.
     """
     right: list[dict[str, bool]] = []
-    chosen = list(enumerate(choose(SPLITS[split], clips, seed)))[parallel.rank() :: parallel.world()]
-    name = f"{preset.family} {preset.tier} {split}"
+    combinations = enumerate(choose(SPLITS[sample.split], sample.clips, sample.seed))
+    chosen = list(combinations)[parallel.rank() :: parallel.world()]
+    name = f"{preset.family} {preset.tier} {sample.split}"
     with tqdm(total=len(chosen), desc=name, disable=parallel.rank() > 0) as bar:
         for i, combination in chosen:
-            clip = make(combination, seed + i, preset, models)
+            clip = make(combination, sample.seed + i, preset, models)
             verdict = score(judge(clip.frames, float(clip.fps)), combination)
             marks = asdict(verdict) | {"all_right": verdict.all_right}
             right.append(marks)
@@ -57,10 +77,10 @@ def evaluate(
             bar.set_postfix(all_right=f"{np.mean([m['all_right'] for m in right]):.3f}")
             if log is not None:
                 with log.open("a") as file:
-                    file.write(json.dumps({"caption": plain(combination), "seed": seed + i, **marks}) + "\n")
+                    file.write(json.dumps({"caption": plain(combination), "seed": sample.seed + i, **marks}) + "\n")
     right = parallel.gather(right)
     shares = {k: float(np.mean([m[k] for m in right])) for k in right[0]}
-    return Result(clips, **shares, interval=wilson(shares["all_right"], clips))
+    return Result(sample.clips, **shares, interval=wilson(shares["all_right"], sample.clips))
 
 
 def choose(split: Sequence[Combination], clips: int, seed: int) -> Iterator[Combination]:

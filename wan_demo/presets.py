@@ -93,9 +93,9 @@ def guided(steps: int, shift: float, boundary: float, restart: float) -> Schedul
 _POCKET = WEIGHTS / "pocket"
 _LAYOUT = ClipShape(112, 64, 17, Fraction(8))
 _FINISH = ClipShape(224, 128, 33, Fraction(16))
-# pocket's latents have a standard deviation of 2: boundary 2/3 and shift 6 are there what 0.5 and 3 are at 1 (LOG.md).
-_BOUNDARY = 2 / 3
-# 2, the ratio of the sides, would start at sigma 0.8 and paint the layout's shapes away; 0.5 starts at 0.5 (LOG.md).
+# pocket's latents have a standard deviation of 2: boundary 1/2 and shift 6 are there what 1/3 and 3 are at 1 (LOG.md).
+_BOUNDARY = 0.5
+# 2, the ratio of the sides, would start at sigma 2/3 and paint the layout's shapes away; 0.5 starts at 1/3 (LOG.md).
 _RESTART = 0.5
 _KNOWS = (
     "It knows a ball, box, triangle, star, heart or moon; red, orange, yellow, green, blue, purple, pink or white;"
@@ -112,10 +112,10 @@ PRESETS = (
         _LAYOUT,
         _FINISH,
         _BOUNDARY,
-        guided(60, 6.0, _BOUNDARY, _RESTART),
-        guidance=4.0,
+        guided(40, 6.0, _BOUNDARY, _RESTART),
+        guidance=2.5,
         knows=_KNOWS,
-        measured=Measured(0.217, 60),
+        measured=None,
     ),
     Preset(
         "pocket",
@@ -125,10 +125,10 @@ PRESETS = (
         _LAYOUT,
         _FINISH,
         _BOUNDARY,
-        Schedule((1.0, 0.93, _BOUNDARY), (0.5, 0.28, 0.0), (1.0, 0.93, _BOUNDARY, 0.4, 0.0)),
+        Schedule((1.0, 0.94, 0.8, _BOUNDARY), (1 / 3, 0.0), (1.0, 0.94, 0.8, _BOUNDARY, 0.0)),
         guidance=1.0,
         knows=_KNOWS,
-        measured=Measured(0.217, 120),
+        measured=Measured(0.68, 200),
     ),
 )
 FAMILIES = tuple(dict.fromkeys(p.family for p in PRESETS))

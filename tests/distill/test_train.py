@@ -7,7 +7,7 @@ import torch
 
 from distill import parallel
 from distill.config import AutoencoderRecipe, Recipe, StudentRecipe, TeacherRecipe, TextRecipe, UpsamplerRecipe
-from distill.evaluate import evaluate
+from distill.evaluate import Sample, evaluate
 from distill.train import VERBS, begun, moved
 from wan_demo import models
 from wan_demo.presets import find
@@ -31,7 +31,7 @@ def test_the_verbs_make_a_family(tmp_path: Path) -> None:
     assert all(s > 0 for s in parts.vae.config.latents_std)
     assert parts.upsampler is not None
     models.load(moved(find("pocket", "full"), tmp_path / "pocket"))
-    result = evaluate(few, parts, clips=1, log=tmp_path / "log.jsonl")
+    result = evaluate(few, parts, Sample(clips=1), tmp_path / "log.jsonl")
     assert result.clips == 1
     assert 0 <= result.all_right <= 1
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
