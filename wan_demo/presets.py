@@ -115,7 +115,7 @@ PRESETS = (
         guided(40, 6.0, _BOUNDARY, _RESTART),
         guidance=2.5,
         knows=_KNOWS,
-        measured=None,
+        measured=Measured(0.745, 200),
     ),
     Preset(
         "pocket",
