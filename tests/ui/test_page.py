@@ -1,5 +1,6 @@
 """The page: it is built without a network, and its handlers drive the worker and the widgets. No models are needed."""
 
+import re
 import socket
 import time
 from collections.abc import Generator
@@ -13,6 +14,7 @@ from wan_demo.policy import Policy
 from wan_demo.presets import FAMILIES, find
 from wan_demo.request import MAX_SEED, Request
 from wan_demo.store import Timings
+from wan_demo.ui import draw
 from wan_demo.ui.create import EXAMPLES, SIZES, CreateTab, Desk, new_seed
 from wan_demo.ui.job import to_request
 from wan_demo.ui.page import build, launch_settings, preferred_language
@@ -111,6 +113,24 @@ def test_only_the_page_itself_can_call_it(worker: Double) -> None:
     assert not settings["run_history"]
     assert not settings["enable_monitoring"]
     assert not settings["allowed_paths"]
+
+
+def test_what_is_drawn_has_a_look() -> None:
+    """An SVG without a style is a black shape."""
+    drawn = draw.beats(
+        {
+            "duration_s": 2.0,
+            "beats": {
+                **{"tempo": 120.0, "onsets": [0.5], "motions": [0.4], "shown": [0.49]},
+                **{"miss_before_ms": [100.0, 20.0], "miss_after_ms": [10.0, 20.0]},
+                **{"speed_before": [0.0, 1.0], "speed_after": [0.0, 1.0]},
+            },
+        }
+    )
+    assert "60 ms apart on average" in drawn
+    assert "15 ms apart on average" in drawn
+    for part in set(re.findall(r"<(polyline|line|circle) ", drawn)):
+        assert f".beats {part} {{" in launch_settings()["css"]
 
 
 def test_the_page_asks_for_nothing_from_elsewhere(worker: Double) -> None:

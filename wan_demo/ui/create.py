@@ -184,7 +184,7 @@ class CreateTab:
                     label="A sound or video file",
                     file_types=["audio", "video", ".mkv", ".ts", ".mts", ".m2ts", ".caf", ".au", ".amr"],
                     file_count="single",
-                    height=120,
+                    height=160,
                 )
                 self.player = Listener(show_label=False, interactive=False, visible=False)
             with gr.Column(scale=3, min_width=260):

@@ -177,7 +177,7 @@ def beats(report: Mapping[str, Any]) -> str:
 
 
 def _misses(misses: Sequence[float]) -> str:
-    return f": {sorted(misses)[len(misses) // 2]:.0f} ms apart" if misses else ""
+    return f": {sum(misses) / len(misses):.0f} ms apart on average" if misses else ""
 
 
 def _timeline(onsets: Sequence[float], speeds: Sequence[float], dots: Sequence[float], length: float) -> str:

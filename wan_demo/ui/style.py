@@ -92,5 +92,10 @@ CSS = """
 .figures { display: grid; grid-template-columns: repeat(3, 1fr); gap: .7rem .6rem; margin: 1rem 0 0; }
 .figures dt { font-size: .78rem; color: var(--body-text-color-subdued); }
 .figures dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; }
+.beats svg { display: block; width: 100%; margin: .2rem 0 .8rem; }
+.beats figcaption { font-size: .88rem; color: var(--body-text-color-subdued); }
+.beats polyline { fill: none; stroke: var(--body-text-color-subdued); stroke-width: .3; }
+.beats line { stroke: #d97706; stroke-width: .3; }
+.beats circle { fill: var(--color-accent); }
 #command textarea { font-family: var(--font-mono); font-size: .84rem; }
 """
