@@ -69,11 +69,11 @@ def compose(edit: Edit, request: Request, given: Given) -> Edit:
     impacts = find_impacts(motion)
     duration_s = float(len(edit.moments) / fps)
     moments: Sequence[Fraction] = edit.moments
-    figures: dict[str, Any] = {}
+    beats: dict[str, Any] = {}
     if wanted.beats and given.file is not None:
-        retiming, figures = _on_the_beat(impacts, given.file, duration_s, edit.clip, pace)
+        retiming, beats = _on_the_beat(impacts, given.file, duration_s, edit.clip, pace)
         moments = [pace * Fraction(retiming.at(float(k / fps))).limit_denominator(10**6) for k in range(len(moments))]
-        figures |= {"speed_before": _speeds(motion, edit.moments), "speed_after": _speeds(motion, moments)}
+        beats |= {"speed_before": _speeds(motion, edit.moments), "speed_after": _speeds(motion, moments)}
     scene = _scene(request, motion, impacts, [float(moment) for moment in moments])
     sound = make_track(wanted, given, scene, duration_s)
     loud = measure(sound)
@@ -83,7 +83,8 @@ def compose(edit: Edit, request: Request, given: Given) -> Edit:
         "bounces": [round(hit.moment, 3) for hit in scene.hits],
     }
     spoken = () if given.speech is None else captions(wanted.narration, float(given.speech.duration_s))
-    return Edit(edit.clip, moments, sound, spoken, {"sound": told, **({"beats": figures} if figures else {})})
+    figures = {**edit.figures, "sound": told, **({"beats": beats} if beats else {})}
+    return Edit(edit.clip, moments, sound, spoken, figures)
 
 
 def _pace(clip: Clip, request: Request) -> Fraction:

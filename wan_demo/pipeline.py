@@ -56,6 +56,25 @@ def generate(
         UnsafeClipError: the clip flashes, is black or stands still, or breaks a rule of the operator's.
         OSError, RuntimeError: the file could not be written, or does not read back as what was written.
     """
+    _admit(request, preset, models, inspector)
+    request, given = listen(request, preset)
+    if request.sound.fit == "clip" and request.duration_s == preset.longest_s:
+        yield Notice(f"Of the sound the first {preset.longest_s} s are heard: no clip of this model is longer.")
+    unknown = unknown_words(request.prompt, models.tokenizer)
+    if unknown:
+        yield Notice(f"This model does not know: {', '.join(unknown)}. {preset.knows}")
+    clock, started = Clock(expected), time.perf_counter()
+    latents = yield from draw(request, preset, models, clock)
+    edit = yield from _edit(latents, request, models, given, clock)
+    mark = identity.mark(facts(request, preset, given))
+    made, seen = yield from publish(edit, request, mark, identity, output, inspector, clock)
+    seconds = {**clock.seconds, "total": time.perf_counter() - started}
+    told = report(request, preset, output, made, seconds)
+    yield Published(output, {"id": mark, **told, **edit.figures, "operator": seen})
+
+
+def _admit(request: Request, preset: Preset, models: Models, inspector: Inspector) -> None:
+    """Refuse what may not or cannot be made, before anything is. Raises RequestError."""
     preset.check(request)
     for text in (request.prompt, request.sound.narration):
         refusal = screen(text)
@@ -63,15 +82,12 @@ def generate(
             raise RequestError(refusal.sentence)
     inspector.check_request(request)
     check_prompt(request.prompt, models.tokenizer)
-    request, given = listen(request, preset)
-    if request.sound.fit == "clip" and request.duration_s == preset.longest_s:
-        yield Notice(f"Of the sound the first {preset.longest_s} s are heard: no clip of this model is longer.")
-    unknown = unknown_words(request.prompt, models.tokenizer)
-    if unknown:
-        yield Notice(f"This model does not know: {', '.join(unknown)}. {preset.knows}")
-    clock = Clock(expected)
-    started = time.perf_counter()
-    latents = yield from draw(request, preset, models, clock)
+
+
+def _edit(
+    latents: Latents, request: Request, models: Models, given: Given, clock: Clock
+) -> Generator[Event, None, Edit]:
+    """Decode, mend, and add the sound."""
     with clock.stage("decode"):
         yield clock.progress()
         clip = decode(latents, models.vae)
@@ -80,21 +96,17 @@ def generate(
         with clock.stage("mend"):
             yield clock.progress()
             clip, found = mend(clip)
-    edit = Edit(clip, times(clip, request))
-    if not request.sound.silent:
-        with clock.stage("sound"):
-            yield clock.progress()
-            edit = compose(edit, request, given)
+    edit = Edit(clip, times(clip, request), figures={"mended": found})
+    if request.sound.silent:
+        return edit
+    with clock.stage("sound"):
+        yield clock.progress()
+        edit = compose(edit, request, given)
     if request.sound.beats and not edit.figures["beats"]["onsets"]:
         yield Notice("Nothing in this sound begins suddenly, so there was no beat to move to.")
     elif request.sound.beats and not edit.figures["beats"]["motions"]:
         yield Notice("Nothing in this clip moves suddenly, so there was nothing to put on the beat.")
-    mark = identity.mark(facts(request, preset, given))
-    made, seen = yield from publish(edit, request, mark, identity, output, inspector, clock)
-    seconds = {**clock.seconds, "total": time.perf_counter() - started}
-    told = report(request, preset, output, made, seconds)
-    told |= {"id": mark, "mended": found, **edit.figures, "operator": seen}
-    yield Published(output, told)
+    return edit
 
 
 def result_of(events: Generator[Progress, None, Result]) -> Result:

@@ -56,4 +56,4 @@ def test_short_and_empty_clips_come_through(count: int) -> None:
     mended, found = mend(flat)
     assert mended is flat
     assert not any(part["mended"] for part in found.values())
-    assert mend_shake(flat)[1].found_px == 0
+    assert mend_shake(flat)[1].found == 0

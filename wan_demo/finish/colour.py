@@ -1,27 +1,19 @@
 """Holds a clip's colour and brightness where they drift away over time."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from wan_demo.clip import Clip
-from wan_demo.finish.exposure import Frame, measure_exposure, reduced, shown_as, slow
+from wan_demo.finish.exposure import MID, Fault, Frame, measure_exposure, reduced, shown_as, slow
 
 DRIFTS = 5.0  # levels of 255 at mid-grey, between the two most different frames of a scene, from which it is mended
-MID = 128.0
 ALIKE = 0.6  # the ends of a scene must differ by less than this share of what they did; else it is what they show
 
 
-@dataclass(frozen=True)
-class Drift:
-    """found: levels of 255 at mid-grey, the most in any scene and channel; mended: whether it was taken out."""
+def mend_drift(clip: Clip) -> tuple[Clip, Fault]:
+    """The clip with each scene at its own median exposure, or itself where nothing drifts. What flickers still does.
 
-    found: float
-    mended: bool
-
-
-def mend_drift(clip: Clip) -> tuple[Clip, Drift]:
-    """The clip with each scene at its own median exposure, or itself where nothing drifts. What flickers still does."""
+    What is found is in levels of 255 at mid-grey, the most in any scene and channel.
+    """
     exposure = measure_exposure(clip)
     frames, found = clip.frames, 0.0
     for first, last in exposure.scenes:
@@ -37,7 +29,7 @@ def mend_drift(clip: Clip) -> tuple[Clip, Drift]:
         if _apart(held[0], held[-1]) < ALIKE * _apart(clip.frames[first], clip.frames[last - 1]):
             frames = frames.copy() if frames is clip.frames else frames
             frames[first:last] = held
-    return (clip if frames is clip.frames else Clip(frames, clip.fps)), Drift(found, frames is not clip.frames)
+    return (clip if frames is clip.frames else Clip(frames, clip.fps)), Fault(found, frames is not clip.frames)
 
 
 def _apart(frame0: Frame, frame1: Frame) -> float:

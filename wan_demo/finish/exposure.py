@@ -20,7 +20,16 @@ Floats = npt.NDArray[np.float64]
 ROWS = 48  # frames are measured at this height: averaging hides small motion
 CUT = 40.0  # mean difference of neighbours, of 255, from which they are two scenes
 SAME = 2.5  # a pixel shows the same thing while it changes like the others, within so many mean deviations
+MID = 128.0  # the grey at which a change of exposure is told
 LEAST_SPREAD = 4.0  # deviation of a channel, of 255, below which its contrast cannot be compared
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How much of a fault a clip has, in the unit of the function that looked for it; mended: if it was taken out."""
+
+    found: float
+    mended: bool
 
 
 @dataclass(frozen=True, eq=False)

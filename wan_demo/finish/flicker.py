@@ -1,37 +1,29 @@
 """Takes out flicker: exposure that changes from frame to frame."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from wan_demo.clip import Clip
-from wan_demo.finish.exposure import Exposure, Floats, measure_exposure, shown_as, slow
+from wan_demo.finish.exposure import MID, Exposure, Fault, Floats, measure_exposure, shown_as, slow
 
 FLICKERS = 0.6  # levels of 255, rms at mid-grey, from which there is something to mend
-MID = 128.0
 
 
-@dataclass(frozen=True)
-class Flicker:
-    """found: levels of 255, rms over the frames and channels, at mid-grey; mended: whether it was taken out."""
+def mend_flicker(clip: Clip) -> tuple[Clip, Fault]:
+    """The clip with its exposure smoothed over time, or itself where it does not flicker. Cuts are kept.
 
-    found: float
-    mended: bool
-
-
-def mend_flicker(clip: Clip) -> tuple[Clip, Flicker]:
-    """The clip with its exposure smoothed over time, or itself where it does not flicker. Cuts are kept."""
+    What is found is in levels of 255, rms over the frames and channels, at mid-grey.
+    """
     exposure = measure_exposure(clip)
     quick = [_quick(exposure, scene, float(clip.fps)) for scene in exposure.scenes]
     away = np.concatenate([(gain - 1) * MID + level for gain, level in quick])
     found = float(np.sqrt(np.mean(np.square(away))))
     if found < FLICKERS:
-        return clip, Flicker(found, mended=False)
+        return clip, Fault(found, mended=False)
     frames = np.empty_like(clip.frames)
     for (first, last), (gain, level) in zip(exposure.scenes, quick, strict=True):
         for k in range(first, last):
             frames[k] = shown_as(clip.frames[k], 1 / gain[k - first], -level[k - first] / gain[k - first])
-    return Clip(frames, clip.fps), Flicker(found, mended=True)
+    return Clip(frames, clip.fps), Fault(found, mended=True)
 
 
 def _quick(exposure: Exposure, scene: tuple[int, int], fps: float) -> tuple[Floats, Floats]:

@@ -1,7 +1,6 @@
 """Takes out shake: a camera that jitters around its path. A pan, a zoom or a still camera is left alone."""
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wan_demo.clip import Clip
-from wan_demo.finish.exposure import Floats, is_cut, slow
+from wan_demo.finish.exposure import Fault, Floats, is_cut, slow
 
 Frame = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
@@ -23,28 +22,23 @@ SHAKES_PX = 0.5  # rms distance from the smooth path from which there is somethi
 MOST_ZOOM = 1.08  # frames are enlarged to hide the moved borders, by no more than this
 
 
-@dataclass(frozen=True)
-class Shake:
-    """found_px: rms distance of the camera from its smooth path, in pixels of the clip; mended: if it was taken out."""
+def mend_shake(clip: Clip) -> tuple[Clip, Fault]:
+    """The clip with its camera on a smooth path, or itself where it does not shake, or nothing tells how it moves.
 
-    found_px: float
-    mended: bool
-
-
-def mend_shake(clip: Clip) -> tuple[Clip, Shake]:
-    """The clip with its camera on a smooth path, or itself where it does not shake, or nothing tells how it moves."""
+    What is found is the rms distance of the camera from its smooth path, in pixels of the clip.
+    """
     path, starts = camera_path(clip)
     quick = np.zeros_like(path)
     for first, last in pairwise([*starts, len(path)]):
         quick[first:last] = path[first:last] - slow(path[first:last], float(clip.fps), SMOOTH_S)
     found = float(np.sqrt(np.mean(np.square(quick[:, :2]).sum(1))))
     if found < SHAKES_PX:
-        return clip, Shake(found, mended=False)
+        return clip, Fault(found, mended=False)
     height, width = clip.frames.shape[1:3]
     reach = np.abs(quick[:, :2]).max(0) + np.abs(quick[:, 2]).max() * np.array([height, width]) / 2
     zoom = min(MOST_ZOOM, 1 / (1 - 2 * float(max(reach / (width, height)))))
     frames = np.stack([_moved(frame, away, zoom) for frame, away in zip(clip.frames, quick, strict=True)])
-    return Clip(frames, clip.fps), Shake(found, mended=True)
+    return Clip(frames, clip.fps), Fault(found, mended=True)
 
 
 def camera_path(clip: Clip) -> tuple[Floats, list[int]]:
