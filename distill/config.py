@@ -11,7 +11,7 @@ class AutoencoderRecipe:
     crop: int = 64  # pixels
     frames: int = 9
     frame_steps: int = 450
-    clip_steps: int = 2460
+    clip_steps: int = 3360
     lr: float = 1e-3
     kl: float = 1e-4
     thing_weight: float = 5.0
@@ -31,7 +31,7 @@ class UpsamplerRecipe:
     device: str = "cpu"
     seed: int = 4
     batch: int = 8  # a process
-    steps: int = 900
+    steps: int = 700
     lr: float = 2e-3
     noise: float = 0.3  # the most that is added to what is upsampled
 
@@ -41,13 +41,13 @@ class TeacherRecipe:
     device: str = "cpu"
     seed: int = 3
     layouts: int = 4000  # clips a process to encode at layout size
-    stills: int = 15000  # single frames a process to encode at layout size
-    finishes: int = 1000  # clips a process at finish size
+    stills: int = 12000  # single frames a process to encode at layout size
+    finishes: int = 800  # clips a process at finish size
     batch: int = 16  # a process
     lr: float = 2e-3
     ema: float = 0.998
-    high_steps: int = 3700
-    low_steps: int = 4590
+    high_steps: int = 6500
+    low_steps: int = 5090
     still_share: float = 0.25  # of the high-noise expert's steps on single frames, five times as many at once
     low_layouts: float = 0.2  # share of its steps on whole clips at layout size, for direct mode
 
@@ -62,7 +62,7 @@ class StudentRecipe:
     guidance: float = 2.5
     ema: float = 0.98
     lr: float = 4e-4
-    high_steps: int = 70
+    high_steps: int = 140
     low_steps: int = 60
 
 
