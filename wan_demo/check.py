@@ -81,11 +81,12 @@ def pictures_of(path: Path) -> list[list[Picture]]:
     Raises:
         ValueError: the file cannot be read as a video.
     """
-    planes = list(islice(mp4.read_planes(path, max(1, mp4.frame_count(path) // PICTURES)), 2 * PICTURES))
-    if not planes:
+    pictures, keys = list[Picture](), list[Picture]()
+    for frame in islice(mp4.read_planes(path, max(1, mp4.frame_count(path) // PICTURES)), 2 * PICTURES):
+        pictures.append(Picture.of(frame.luma, frame.blue))
+        keys += [pictures[-1]] if frame.key else []
+    if not pictures:
         raise ValueError(f"{path} holds no video frame.")
-    pictures = [Picture.of(frame.luma, frame.blue) for frame in planes]
-    keys = [picture for picture, frame in zip(pictures, planes, strict=True) if frame.key]
     return [pictures, keys] if 0 < len(keys) < len(pictures) else [pictures]
 
 
