@@ -50,12 +50,14 @@ def listen(request: Request, preset: Preset) -> tuple[Request, Given]:
     Raises:
         RequestError: the sound cannot be read, the narration not be spoken, or its captions not be drawn.
     """
-    if request.sound.fit == "clip" and request.sound.file is not None:
-        length = float(read_sound(request.sound.file, preset.longest_s).duration_s)
-        if length < LEAST_S:
-            raise RequestError(f"{request.sound.file.name} is too short to be a clip's length: choose another fit.")
-        request = replace(request, duration_s=length)
-    given = take(request.sound, request.duration_s)
+    sound = request.sound
+    longest = preset.longest_s if sound.fit == "clip" else request.duration_s
+    read = None if sound.file is None else read_sound(sound.file, longest)
+    if sound.fit == "clip" and read is not None and sound.file is not None:
+        if read.duration_s < LEAST_S:
+            raise RequestError(f"{sound.file.name} is too short to be a clip's length: choose another fit.")
+        request = replace(request, duration_s=float(read.duration_s))
+    given = take(sound, read, request.duration_s)
     if request.sound.captions == "burnt":
         check_captions(captions(request.sound.narration, request.duration_s))
     return request, given

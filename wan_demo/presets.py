@@ -95,7 +95,7 @@ _LAYOUT = ClipShape(112, 64, 17, Fraction(8))
 _FINISH = ClipShape(224, 128, 33, Fraction(16))
 # pocket's latents have a standard deviation of 2: boundary 1/2 and shift 6 are there what 1/3 and 3 are at 1 (LOG.md).
 _BOUNDARY = 0.5
-# 2, the ratio of the sides, would start at sigma 2/3 and paint the layout's shapes away; 0.5 starts at 1/3 (LOG.md).
+# 2, the ratio of the sides, would start at sigma 2/3, 0.5 starts at 1/3: at 0.8 the layout's shapes were lost (LOG.md).
 _RESTART = 0.5
 _KNOWS = (
     "It knows a ball, box, triangle, star, heart or moon; red, orange, yellow, green, blue, purple, pink or white;"

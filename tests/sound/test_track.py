@@ -97,7 +97,7 @@ def test_a_loop_has_its_beats_all_along(tmp_path: Path) -> None:
     strike = Sound(drums(np.array([0.1]), np.random.default_rng(0)).samples[: RATE // 2])
     sound = Soundtrack(written(tmp_path, strike), "loop", beats=True)
     request = Request("a thing bounces", sound=sound)
-    clip, given = bouncing(), take(sound, 2.0)
+    clip, given = bouncing(), take(sound, strike, 2.0)
     assert given.file is not None
     assert len(given.file.samples) == 2 * RATE
     onsets = compose(Edit(clip, times(clip, request)), request, given).figures["beats"]["onsets"]

@@ -13,7 +13,6 @@ from wan_demo.sound.length import cut, join, loop, silence
 from wan_demo.sound.loudness import measure, normalise
 from wan_demo.sound.narration import LEAD_S, speak
 from wan_demo.sound.noise import Floats
-from wan_demo.sound.reading import read_sound
 
 DUCKED = 0.25  # what is left of other sounds while somebody speaks
 DUCK_S = 0.15  # how long the change takes
@@ -39,15 +38,14 @@ class Scene:
     place: Floats
 
 
-def take(wanted: Soundtrack, duration_s: float) -> Given:
-    """Read the file, fitted to the clip, and speak the narration.
+def take(wanted: Soundtrack, read: Sound | None, duration_s: float) -> Given:
+    """Fit what was read of the file to the clip, and speak the narration.
 
     Raises:
-        RequestError: the file holds no sound that can be read, or the narration cannot be spoken.
+        RequestError: the narration cannot be spoken.
     """
     file, count = None, round(duration_s * RATE)
-    if wanted.file is not None:
-        read = read_sound(wanted.file, duration_s)
+    if read is not None:
         file = loop(read, count) if wanted.fit == "loop" else cut(read, count)
     return Given(file, speak(wanted.narration, duration_s) if wanted.narration else None)
 
