@@ -1,15 +1,19 @@
-"""8-bit experts: swap linear layers for bitsandbytes' Linear8bitLt, save them, load them, on CPU and CUDA.
+"""8-bit experts: swap linear layers for 8-bit ones, save them, load them, on CPU and CUDA.
 
-diffusers refuses to do this without a GPU, so the three are here. The files hold the very keys that diffusers' own
-bitsandbytes quantiser reads on CUDA: weight (int8), SCB (float32, a row's largest magnitude), weight_format, bias.
-LLM.int8() (arXiv 2208.07339) with threshold 0: weights a row and activations a token, each scaled to [-127, 127].
+Two kinds. "int8" saves memory: LLM.int8() (arXiv 2208.07339) with threshold 0, weights a row and activations a token,
+each scaled to [-127, 127], multiplied by bitsandbytes. "fp8" saves time too, on cards that multiply it (Ada, Hopper and
+later): both scaled a row to float8_e4m3fn's range, multiplied by torch.
+
+diffusers refuses to load int8 without a GPU, so that is here. The files hold the very keys that its own bitsandbytes
+quantiser reads on CUDA: weight (int8), SCB (float32, a row's largest magnitude), weight_format, bias.
 """
 
 import json
-import logging
 from pathlib import Path
 
-from bitsandbytes.nn import Int8Params, Linear8bitLt
+import torch
+from accelerate import init_empty_weights
+from bitsandbytes.functional import int8_vectorwise_quant
 from diffusers import WanTransformer3DModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -23,18 +27,68 @@ CONFIG = {
     "llm_int8_threshold": 0.0,
     "llm_int8_skip_modules": list(SKIP),
 }
+HALF, FP8 = torch.finfo(torch.float16).max, torch.finfo(torch.float8_e4m3fn).max
 
 
-def quantize(model: WanTransformer3DModel) -> WanTransformer3DModel:
-    """Replace the blocks' linear layers by 8-bit ones, in place; float activations go through float16."""
-    _hush()
+class EightBit(nn.Module):
+    """A linear layer without its float weight. Buffers and nothing else, so that it moves between devices as any does."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.data, requires_grad=False)
+        self.in_features, self.out_features = layer.in_features, layer.out_features
+
+
+class Int8Linear(EightBit):
+    """weight (out, in) int8 and SCB (out,): of a float layer, or unset, to be loaded."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__(layer)
+        weight, scale, _ = int8_vectorwise_quant(layer.weight.data.half())
+        self.register_buffer("weight", weight)
+        self.register_buffer("SCB", scale)
+        self.register_buffer("weight_format", torch.tensor(0, dtype=torch.uint8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., in) -> (..., out) in x's type. Magnitudes above float16's, which it goes through, are cut."""
+        rows, scale, _ = int8_vectorwise_quant(x.flatten(0, -2).clamp(-HALF, HALF).half())
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        multiply = torch.ops.bitsandbytes.int8_scaled_mm.default
+        return multiply(rows, self.weight, scale, self.SCB, bias=bias, dtype=x.dtype).view(*x.shape[:-1], -1)  # type: ignore[no-any-return]
+
+
+class Fp8Linear(EightBit):
+    """weight (out, in) float8_e4m3fn and scale (out, 1) of a float layer."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__(layer)
+        weight, scale = _to_fp8(layer.weight.data)
+        self.register_buffer("weight", weight)
+        self.register_buffer("scale", scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., in) -> (..., out) in x's type; the product itself is bfloat16, which row scales want on CUDA."""
+        rows, scale = _to_fp8(x.flatten(0, -2))
+        product = torch._scaled_mm(
+            rows, self.weight.t(), scale_a=scale, scale_b=self.scale.t(), out_dtype=torch.bfloat16
+        )
+        product = product.to(x.dtype).view(*x.shape[:-1], -1)
+        return product if self.bias is None else product + self.bias.to(x.dtype)
+
+
+KINDS: dict[str, type[EightBit]] = {"int8": Int8Linear, "fp8": Fp8Linear}
+
+
+def quantize(model: WanTransformer3DModel, kind: str = "int8") -> WanTransformer3DModel:
+    """Replace the blocks' linear layers by 8-bit ones of a kind of KINDS, in place, one after another."""
     for name, layer in _linears(model):
-        _put(model, name, _eight_bit(layer, layer.weight.data))
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, KINDS[kind](layer))
     return model
 
 
 def save(model: WanTransformer3DModel, folder: Path) -> None:
-    """Write an 8-bit model as config.json and one safetensors file; what is not 8-bit is stored as float16."""
+    """Write an int8 model as config.json and one safetensors file; what is not 8-bit is stored as float16."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {
         k: v.half() if v.is_floating_point() and not k.endswith("SCB") else v for k, v in model.state_dict().items()
@@ -44,24 +98,24 @@ def save(model: WanTransformer3DModel, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def load(folder: Path) -> WanTransformer3DModel:
+def load(folder: Path, dtype: torch.dtype = torch.float32) -> WanTransformer3DModel:
     """Read what `save` wrote, on the CPU, int8 all the way: no float copy of the quantised weights is made.
+
+    dtype: of what is not 8-bit.
 
     Raises:
         ValueError: the file's tensors are not those of its config.json.
     """
-    _hush()
     config = json.loads((folder / "config.json").read_text())
+    with init_empty_weights():
+        model = WanTransformer3DModel.from_config({k: v for k, v in config.items() if k != "quantization_config"})
+        quantize(model)
     state = load_file(folder / FILE)
-    model = WanTransformer3DModel.from_config({k: v for k, v in config.items() if k != "quantization_config"})
-    for name, layer in _linears(model):
-        _put(model, name, _eight_bit(layer, state.pop(f"{name}.weight"), state.pop(f"{name}.SCB")))
-        state.pop(f"{name}.weight_format")
-    missing, unexpected = model.load_state_dict({k: v.float() for k, v in state.items()}, strict=False)
-    missing = [k for k in missing if k.removesuffix(".weight") not in dict(_linears(model))]
-    if missing or unexpected:
-        raise ValueError(f"{folder / FILE} does not hold the model of its config.json: {(missing + unexpected)[0]}")
-    return model
+    missing = set(model.state_dict()) ^ set(state)
+    if missing:
+        raise ValueError(f"{folder / FILE} does not hold the model of its config.json: {min(missing)}")
+    model.load_state_dict({k: v.to(_type_of(k, v, dtype)) for k, v in state.items()}, assign=True)
+    return model.eval()
 
 
 def is_quantized(folder: Path) -> bool:
@@ -69,9 +123,18 @@ def is_quantized(folder: Path) -> bool:
     return "quantization_config" in json.loads((folder / "config.json").read_text())
 
 
-def _hush() -> None:
-    """bitsandbytes warns at every layer of every step that float32 goes through float16; we know."""
-    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+def _type_of(name: str, value: Tensor, dtype: torch.dtype) -> torch.dtype:
+    """The type that a tensor of a model of `dtype` has: some parts are float32 always, as diffusers has them."""
+    if not value.is_floating_point():
+        return value.dtype
+    kept = {*WanTransformer3DModel._keep_in_fp32_modules, "SCB"}
+    return torch.float32 if kept & set(name.split(".")) else dtype
+
+
+def _to_fp8(x: Tensor) -> tuple[Tensor, Tensor]:
+    """x (rows, n) as float8_e4m3fn, and what each row is to be multiplied by, (rows, 1) float32."""
+    scale = x.abs().amax(1, keepdim=True).float().clamp(min=1e-12) / FP8
+    return (x / scale).to(torch.float8_e4m3fn), scale
 
 
 def _linears(model: nn.Module) -> list[tuple[str, nn.Linear]]:
@@ -80,22 +143,3 @@ def _linears(model: nn.Module) -> list[tuple[str, nn.Linear]]:
         for name, layer in model.named_modules()
         if isinstance(layer, nn.Linear) and not name.startswith(SKIP)
     ]
-
-
-def _eight_bit(layer: nn.Linear, weight: Tensor, scale: Tensor | None = None) -> Linear8bitLt:
-    """An 8-bit layer from float weights (quantised here), or from int8 weights and their scale."""
-    new = Linear8bitLt(
-        layer.in_features, layer.out_features, bias=layer.bias is not None, has_fp16_weights=False, device="meta"
-    )
-    if scale is None:
-        new.weight = Int8Params(weight, requires_grad=False, has_fp16_weights=False).cpu()
-    else:
-        new.weight = Int8Params(weight, requires_grad=False, has_fp16_weights=False, CB=weight, SCB=scale)
-    if layer.bias is not None:
-        new.bias = nn.Parameter(layer.bias.data, requires_grad=False)
-    return new.eval()
-
-
-def _put(model: nn.Module, name: str, layer: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(model.get_submodule(parent), child, layer)
