@@ -8,7 +8,7 @@ from pathlib import Path
 from distill import parallel
 from distill.config import RECIPES
 from distill.evaluate import SPLITS, Sample, report
-from distill.train import VERBS, moved
+from distill.train import VERBS
 from wan_demo.presets import find
 from wan_demo.request import TIERS
 
@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     if options.verb == "evaluate":
         preset = find(options.family, options.tier)
-        preset = preset if options.weights is None else moved(preset, options.weights)
+        preset = preset if options.weights is None else preset.at(options.weights)
         sample = Sample(options.split, options.clips, options.seed)
         parallel.launch(report, options.workers, preset, options.device, sample, options.log, options.json)
         return 0

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,11 +16,6 @@ from distill.data import FEW, FINISH, FULL, LAYOUT, STILL, Captions, LatentSet, 
 from distill.world import Camera
 from wan_demo import models
 from wan_demo.presets import Preset
-
-
-def moved(preset: Preset, weights: Path) -> Preset:
-    """The preset with its weights in another folder."""
-    return replace(preset, weights=weights, experts=weights / preset.experts.relative_to(preset.weights))
 
 
 def train_text(recipe: Recipe, runs: Path) -> None:
@@ -59,7 +53,7 @@ def train_teacher(recipe: Recipe, runs: Path) -> None:
 
 def train_student(recipe: Recipe, runs: Path) -> None:
     have = Materials(recipe, runs)
-    full, plan, edges = moved(FULL, runs / "pocket"), recipe.student, FEW.schedule
+    full, plan, edges = FULL.at(runs / "pocket"), recipe.student, FEW.schedule
 
     def distil(name: str, edges: Sequence[float], steps: int, sampler: consistency.Sampler) -> WanTransformer3DModel:
         expert = models.load_expert(full.experts / name).to(plan.device)
@@ -111,7 +105,7 @@ class Materials:
 
     def drift(self, preset: Preset, high: WanTransformer3DModel) -> Tensor:
         """Of the finishes, where `high` made their layouts."""
-        enlarger = models.load_upsampler(self.weights / "upsampler", "cpu")
+        enlarger = models.load_upsampler(self.weights / "upsampler")
         return teacher.measure_drift(self.plan, preset, high, self.small, self.finishes, self.captions, enlarger)
 
     def _set(self, name: str, camera: Camera, seed: int, count: int) -> LatentSet:

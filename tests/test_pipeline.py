@@ -186,6 +186,7 @@ def test_too_long_a_clip_is_refused(tiny_full: Preset, tiny_models: Models, iden
 def test_numbers_that_are_not_finite_fail(tiny_full: Preset, tiny_models: Models) -> None:
     class Broken(torch.nn.Module):
         config = tiny_models.high.config
+        dtype = torch.float32
 
         def forward(self, x: torch.Tensor, *_: torch.Tensor) -> object:
             return type("Output", (), {"sample": x * float("nan")})

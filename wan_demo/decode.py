@@ -1,7 +1,13 @@
 """Latents -> Clip."""
 
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from diffusers import AutoencoderKLWan
+from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
+from torch import Tensor
 
 from wan_demo.clip import Clip
 from wan_demo.values import Latents
@@ -11,6 +17,9 @@ from wan_demo.values import Latents
 def decode(latents: Latents, vae: AutoencoderKLWan) -> Clip:
     """Decode clean latents of one clip, (1, C, T, H, W) normalised, into frames.
 
+    One latent frame after another, each moved off the device at once: diffusers' own decode keeps the whole picture
+    there, twice while it appends. The numbers are the same. Where the decoder works on tiles, it goes tile by tile.
+
     Raises:
         FloatingPointError: the picture is not finite.
     """
@@ -19,8 +28,27 @@ def decode(latents: Latents, vae: AutoencoderKLWan) -> Clip:
         torch.tensor(v, device=vae.device, dtype=vae.dtype).view(1, -1, 1, 1, 1)
         for v in (vae.config.latents_mean, vae.config.latents_std)
     )
-    video = vae.decode(latents.x.to(vae.device, vae.dtype) * std + mean).sample[0].float()
+    z = latents.x.to(vae.device, vae.dtype) * std + mean
+    pieces = [vae.decode(z).sample] if vae.use_tiling else streamed(z, vae)
+    return Clip(np.concatenate([_frames(piece) for piece in pieces]), latents.fps)
+
+
+def streamed(z: Tensor, vae: AutoencoderKLWan) -> Iterator[Tensor]:
+    """The picture, (1, 3, F, H, W) in [-1, 1], a latent frame at a time, as `AutoencoderKLWan._decode` makes it."""
+    vae.clear_cache()
+    try:
+        for i, frame in enumerate(vae.post_quant_conv(z).split(1, dim=2)):
+            vae._conv_idx = [0]
+            made = vae.decoder(frame, feat_cache=vae._feat_map, feat_idx=vae._conv_idx, first_chunk=i == 0)
+            patch = vae.config.patch_size
+            yield (made if patch is None else unpatchify(made, patch_size=patch)).clamp(-1, 1)
+    finally:
+        vae.clear_cache()
+
+
+def _frames(video: Tensor) -> npt.NDArray[np.uint8]:
+    """(1, 3, F, H, W) in [-1, 1] as (F, H, W, 3) RGB."""
     if not torch.isfinite(video).all():
         raise FloatingPointError("the decoded picture is not finite")
-    frames = ((video / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
-    return Clip(frames.permute(1, 2, 3, 0).contiguous().cpu().numpy(), latents.fps)
+    frames = ((video[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
+    return frames.permute(1, 2, 3, 0).contiguous().cpu().numpy()

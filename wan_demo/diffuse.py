@@ -34,12 +34,13 @@ def denoise(
         FloatingPointError: the expert's output is not finite.
     """
     assert sigmas[0] == latents.sigma, "the first sigma must be that of the latents"
-    embeds = prompt.embeds.to(latents.x.device)
+    embeds = prompt.embeds.to(latents.x.device, expert.dtype)
     for sigma, to in pairwise(sigmas):
         timestep = torch.full((len(latents.x),), flow.TIMESTEPS * sigma, device=latents.x.device)
-        v = expert(latents.x, timestep, embeds[:1]).sample
+        x = latents.x.to(expert.dtype)
+        v = expert(x, timestep, embeds[:1]).sample.float()
         if guidance != 1.0:
-            v = flow.guide(v, expert(latents.x, timestep, embeds[1:2]).sample, guidance)
+            v = flow.guide(v, expert(x, timestep, embeds[1:2]).sample.float(), guidance)
         if not torch.isfinite(v).all():
             raise FloatingPointError(f"the expert's output at sigma {sigma:.3f} is not finite")
         estimate = Latents(flow.clean(latents.x, v, sigma), 0.0, latents.fps)

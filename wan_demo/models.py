@@ -2,20 +2,27 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import torch
 import transformers
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
-from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast, UMT5EncoderModel
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderModel
 
-from wan_demo import quantize
+from wan_demo import placement, quantize
+from wan_demo.plans import PLANS, Plan
 from wan_demo.presets import Preset
 from wan_demo.shapes import Compression
 
+EXPERTS = ("high", "low")
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+WINDOW = 512  # tokens of a prompt that Wan reads
 CHECKSUMS = "checksums.json"
 REPAIR = "restore it with `git checkout -- wan_demo/weights`, or clone the repository again"
 
@@ -24,9 +31,12 @@ class WeightsError(RuntimeError):
     """A weights file is missing or damaged. The message names the file and says what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Models:
-    """Everything a chain needs, in evaluation mode and on one device. upsampler: None where none was trained."""
+    """Everything a chain needs, in evaluation mode. upsampler: None where none was trained.
+
+    plan: which parts stay on the device; the others are at home in the machine's memory.
+    """
 
     tokenizer: PreTrainedTokenizerBase
     text_encoder: UMT5EncoderModel
@@ -34,15 +44,44 @@ class Models:
     high: WanTransformer3DModel
     low: WanTransformer3DModel
     upsampler: LTXLatentUpsamplerModel | None = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    plan: Plan = PLANS[0]
 
     @property
     def compression(self) -> Compression:
         config = self.vae.config
         return Compression(config.scale_factor_spatial, config.scale_factor_temporal, self.high.config.patch_size[1])
 
+    @contextmanager
+    def present(self, name: str) -> Iterator[Any]:
+        """A part, by its name here, on the device at least as long as the block lasts."""
+        part = getattr(self, name)
+        streamed = self.plan.streamed and name in EXPERTS
+        if part is None or streamed or name in self.plan.stays or self.device.type == "cpu":
+            yield part
+        else:
+            with placement.lent(part, self.device):
+                yield part
 
-def load(preset: Preset, device: str = "cpu") -> Models:
-    """Load a preset's parts as float32 (8-bit experts stay 8-bit).
+    def follow(self, plan: Plan) -> None:
+        """Put every part where `plan` wants it. A plan that needs more than the one before is not gone back to."""
+        for name in ("text_encoder", "vae", "upsampler", *EXPERTS):
+            part = getattr(self, name)
+            if part is not None and not (self.plan.streamed and name in EXPERTS):
+                part.to(self.device if name in plan.stays else "cpu")
+        for name in EXPERTS:
+            expert = getattr(self, name)
+            placement.in_pieces(expert, plan.pieces)
+            if plan.streamed and not self.plan.streamed:
+                placement.stream(expert, self.device)
+            elif self.device.type == "cuda" and name not in plan.stays and not plan.streamed:
+                placement.pin(expert)
+        self.vae.use_tiling = plan.tiles
+        self.plan = plan
+
+
+def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0]) -> Models:
+    """Load a preset's parts in its precision (8-bit experts stay 8-bit), and put them where the plan wants them.
 
     Raises:
         WeightsError: a file is missing or is not what was published.
@@ -50,29 +89,40 @@ def load(preset: Preset, device: str = "cpu") -> Models:
     verify(preset.weights)
     transformers.utils.logging.disable_progress_bar()
     diffusers.utils.logging.disable_progress_bar()
-    root = preset.weights
-    return Models(
-        PreTrainedTokenizerFast.from_pretrained(root / "tokenizer"),
-        UMT5EncoderModel.from_pretrained(root / "text_encoder", dtype=torch.float32).eval().to(device),
-        AutoencoderKLWan.from_pretrained(root / "vae", torch_dtype=torch.float32).eval().to(device),
-        load_expert(preset.experts / "transformer").to(device),
-        load_expert(preset.experts / "transformer_2").to(device),
-        load_upsampler(root / "upsampler", device),
+    root, dtype = preset.weights, DTYPES[preset.precision]
+    models = Models(
+        load_tokenizer(root / "tokenizer"),
+        UMT5EncoderModel.from_pretrained(root / "text_encoder", dtype=dtype).eval(),
+        AutoencoderKLWan.from_pretrained(root / "vae", torch_dtype=torch.float32).eval(),
+        load_expert(preset.experts / "transformer", dtype, preset.eight_bit),
+        load_expert(preset.experts / "transformer_2", dtype, preset.eight_bit),
+        load_upsampler(root / "upsampler"),
+        torch.device(device),
     )
+    models.follow(plan)
+    return models
 
 
-def load_expert(folder: Path) -> WanTransformer3DModel:
-    """One expert, on the CPU: float32, or 8-bit where the folder says so."""
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer; one that knows no bounds gets the encoder's window, as WanPipeline has it."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.model_max_length = min(tokenizer.model_max_length, WINDOW)
+    return tokenizer
+
+
+def load_expert(folder: Path, dtype: torch.dtype = torch.float32, eight_bit: str = "") -> WanTransformer3DModel:
+    """One expert, on the CPU: 8-bit where the folder says so, or made so here, a kind of quantize.KINDS."""
     if quantize.is_quantized(folder):
-        return quantize.load(folder)
-    return WanTransformer3DModel.from_pretrained(folder, torch_dtype=torch.float32).eval()
+        return quantize.load(folder, dtype)
+    model = WanTransformer3DModel.from_pretrained(folder, torch_dtype=dtype).eval()
+    return quantize.quantize(model, eight_bit) if eight_bit else model
 
 
-def load_upsampler(folder: Path, device: str) -> LTXLatentUpsamplerModel | None:
+def load_upsampler(folder: Path) -> LTXLatentUpsamplerModel | None:
     """The latent upsampler as float32, or None where the folder does not exist."""
     if not folder.exists():
         return None
-    return LTXLatentUpsamplerModel.from_pretrained(folder, torch_dtype=torch.float32).eval().to(device)
+    return LTXLatentUpsamplerModel.from_pretrained(folder, torch_dtype=torch.float32).eval()
 
 
 def verify(folder: Path) -> None:

@@ -64,6 +64,7 @@ def generate(
     if unknown:
         yield Notice(f"This model does not know: {', '.join(unknown)}. {preset.knows}")
     clock, started = Clock(expected), time.perf_counter()
+    preset = preset.drawn(request.delivery, request.duration_s)
     latents = yield from draw(request, preset, models, clock)
     edit = yield from _edit(latents, request, models, given, clock)
     mark = identity.mark(facts(request, preset, given))
@@ -90,7 +91,8 @@ def _edit(
     """Decode, mend, and add the sound."""
     with clock.stage("decode"):
         yield clock.progress()
-        clip = decode(latents, models.vae)
+        with models.present("vae") as vae:
+            clip = decode(latents, vae)
     found: dict[str, Any] = {}
     if request.delivery.mend:
         with clock.stage("mend"):
@@ -121,45 +123,46 @@ def result_of(events: Generator[Progress, None, Result]) -> Result:
 def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Generator[Progress, None, Latents]:
     """The models' part of the chain: yields Progress, returns clean latents of one clip."""
     generator = torch.Generator().manual_seed(request.seed)
-    device, schedule = models.vae.device, preset.schedule
+    schedule = preset.schedule
     with clock.stage("encode"):
         yield clock.progress()
-        prompt = encode_prompts([request.prompt, ""], models.tokenizer, models.text_encoder)
-    shape = models.compression.latents(preset.layout)
-    channels = models.high.config.in_channels
-    x = noise((1, channels, *shape), generator).to(device)
-    latents = Latents(x, 1.0, preset.layout.fps)
+        with models.present("text_encoder") as encoder:
+            prompt = encode_prompts([request.prompt, ""], models.tokenizer, encoder)
+    first = preset.direct if request.mode == "direct" else preset.layout
+    shape = models.compression.latents(first)
+    x = noise((1, models.high.config.in_channels, *shape), generator).to(models.device)
+    latents = Latents(x, 1.0, first.fps)
     if request.mode == "direct":
         edges = schedule.direct
         cut = sum(s >= preset.boundary for s in edges[:-1])
-        latents, _ = yield from _denoise("layout", models.high, latents, edges[: cut + 1], prompt, preset, clock)
-        latents, _ = yield from _denoise("detail", models.low, latents, edges[cut:], prompt, preset, clock)
+        latents, _ = yield from _denoise("layout", models, latents, edges[: cut + 1], prompt, preset, clock)
+        latents, _ = yield from _denoise("detail", models, latents, edges[cut:], prompt, preset, clock)
         return latents
-    _, clean = yield from _denoise("layout", models.high, latents, schedule.high, prompt, preset, clock)
+    _, clean = yield from _denoise("layout", models, latents, schedule.high, prompt, preset, clock)
     with clock.stage("upsample"):
         yield clock.progress()
         large = upsample(clean, models.compression.latents(preset.finish), preset.finish.fps, models.upsampler)
-        fresh = noise(large.x.shape, generator).to(device)
+        fresh = noise(large.x.shape, generator).to(models.device)
         latents = Latents(add_noise(large.x, fresh, schedule.low[0]), schedule.low[0], large.fps)
-    latents, _ = yield from _denoise("detail", models.low, latents, schedule.low, prompt, preset, clock)
+    latents, _ = yield from _denoise("detail", models, latents, schedule.low, prompt, preset, clock)
     return latents
 
 
 def _denoise(
     stage: str,
-    expert: torch.nn.Module,
+    models: Models,
     latents: Latents,
     sigmas: Sequence[float],
     prompt: PromptEmbeds,
     preset: Preset,
     clock: Clock,
 ) -> Generator[Progress, None, tuple[Latents, Latents]]:
-    """Run `denoise` as a stage; returns the last latents and the clean estimate at them."""
-    steps = len(sigmas) - 1
-    with clock.stage(stage):
+    """Run `denoise` as a stage, the layout's with the high-noise expert; the last latents and their clean estimate."""
+    steps, name = len(sigmas) - 1, "high" if stage == "layout" else "low"
+    guidance = preset.guidances[stage != "layout"]
+    with clock.stage(stage), models.present(name) as expert:
         yield clock.progress(0, steps)
-        walk = denoise(expert, latents, sigmas, prompt, preset.guidance)
-        for i, state in enumerate(walk, 1):
+        for i, state in enumerate(denoise(expert, latents, sigmas, prompt, guidance), 1):
             latents, clean = state
             yield clock.progress(i, steps)
     return latents, clean
@@ -206,12 +209,18 @@ def _settings(request: Request, preset: Preset) -> dict[str, Any]:
         "timing": request.delivery.timing,
         "mend": request.delivery.mend,
         **({} if request.sound.silent else {"soundtrack": _soundtrack(request)}),
-        "layout": _shape(preset.layout),
-        **({"finish": _shape(preset.finish)} if request.mode == "chain" else {}),
+        **_drawn_at(request, preset),
         "boundary": preset.boundary,
         "guidance": preset.guidance,
+        **({} if preset.low_guidance is None else {"low_guidance": preset.low_guidance}),
         "sigmas": _sigmas(request, preset),
     }
+
+
+def _drawn_at(request: Request, preset: Preset) -> dict[str, str]:
+    if request.mode == "direct":
+        return {"layout": _shape(preset.direct)}
+    return {"layout": _shape(preset.layout), "finish": _shape(preset.finish)}
 
 
 def _soundtrack(request: Request) -> dict[str, Any]:

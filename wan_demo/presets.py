@@ -4,12 +4,12 @@ A row's `measured` is what `python -m distill evaluate` gave for it (see distill
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from wan_demo import flow
-from wan_demo.request import Request, RequestError
+from wan_demo.request import Delivery, Request, RequestError
 from wan_demo.shapes import ClipShape
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -43,7 +43,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Preset:
-    """A tier of a family. guidance 1 means no guidance (one forward a step, not two)."""
+    """A tier of a family. guidance 1 means no guidance (one forward a step, not two).
+
+    weights, experts: folders; relative ones are not here yet, see `at`. low_guidance: of the low-noise expert, where it
+    has its own. others: (layout, finish) of the other sizes that the model draws. shortens: it draws shorter clips too.
+    direct_is_large: direct mode draws at the finish's size, not at the layout's.
+    precision: what it computes in, "fp32" or "bf16"; eight_bit: what its experts' layers are made when they are loaded,
+    a kind of quantize.KINDS. source: where the weights are fetched from, REPOSITORY@REVISION of the Hugging Face hub.
+    """
 
     family: str
     tier: str
@@ -56,6 +63,42 @@ class Preset:
     guidance: float
     knows: str = ""  # for a person whose prompt has words the model does not know
     measured: Measured | None = None
+    low_guidance: float | None = None
+    others: tuple[tuple[ClipShape, ClipShape], ...] = ()
+    shortens: bool = False
+    direct_is_large: bool = False
+    precision: str = "fp32"
+    eight_bit: str = ""
+    source: str = ""
+
+    @property
+    def guidances(self) -> tuple[float, float]:
+        """The high-noise expert's, the low-noise expert's."""
+        return self.guidance, self.guidance if self.low_guidance is None else self.low_guidance
+
+    @property
+    def direct(self) -> ClipShape:
+        """What direct mode draws."""
+        return self.finish if self.direct_is_large else self.layout
+
+    def at(self, weights: Path, experts: Path | None = None) -> "Preset":
+        """The same preset with its parts in this folder, and its experts in `experts` if they are elsewhere."""
+        return replace(self, weights=weights, experts=experts or weights / self.experts.relative_to(self.weights))
+
+    def drawn(self, delivery: Delivery, duration_s: float) -> "Preset":
+        """The same preset with the layout and finish that this clip needs: of its shape, as large, if there are such,
+        and as short, if the model draws shorter ones.
+        """
+        options = ((self.layout, self.finish), *self.others)
+        unlike = [
+            abs(math.log(finish.width * delivery.height / finish.height / delivery.width)) for _, finish in options
+        ]
+        alike = [o for o, difference in zip(options, unlike, strict=True) if difference < min(unlike) + 0.1]
+        alike.sort(key=lambda option: option[1].side)
+        side = min(delivery.width, delivery.height)
+        nearest = next((option for option in alike if option[1].side >= side), alike[-1])
+        layout, finish = (shape.cut(duration_s) if self.shortens else shape for shape in nearest)
+        return replace(self, layout=layout, finish=finish)
 
     @property
     def longest_s(self) -> int:
@@ -103,7 +146,7 @@ _KNOWS = (
     " that moves left, moves right, rises, falls, bounces, spins, grows or shrinks."
 )
 
-PRESETS = (
+_POCKET_TIERS = (
     Preset(
         "pocket",
         "full",
@@ -131,6 +174,54 @@ PRESETS = (
         measured=Measured(0.68, 200),
     ),
 )
+_WAN22_WEIGHTS = Path("wan22")
+_WAN22_SOURCE = "Wan-AI/Wan2.2-T2V-A14B-Diffusers@5be7df9619b54f4e2667b2755bc6a756675b5cd7"
+_WAN22_BOUNDARY = 0.875
+
+
+def _wan(width: int, height: int) -> ClipShape:
+    return ClipShape(width, height, 81, Fraction(16))
+
+
+_WAN22_SIZES = (  # layout and finish have one shape, and about 2.8 times as many tokens in the second
+    (_wan(496, 288), _wan(832, 480)),
+    (_wan(432, 768), _wan(720, 1280)),
+    (_wan(288, 496), _wan(480, 832)),
+    (_wan(576, 576), _wan(960, 960)),
+    (_wan(384, 384), _wan(640, 640)),
+)
+# Equal signal-to-noise at low frequencies, the ratio of the sides.
+_WAN22_RESTART = 5 / 3
+# Guidance, steps and shift as Wan2.2 publishes them; what they give was not measured here.
+_WAN22_FULL = Preset(
+    "wan22",
+    "full",
+    _WAN22_WEIGHTS,
+    _WAN22_WEIGHTS,
+    _wan(768, 432),
+    _wan(1280, 720),
+    _WAN22_BOUNDARY,
+    guided(40, 12.0, _WAN22_BOUNDARY, _WAN22_RESTART),
+    guidance=4.0,
+    low_guidance=3.0,
+    others=_WAN22_SIZES,
+    shortens=True,
+    direct_is_large=True,
+    precision="bf16",
+    source=_WAN22_SOURCE,
+)
+# The levels that published 4-step students of Wan2.2 are trained at: shift 5.
+_FOUR = tuple(flow.shift(s, 5.0) for s in (1.0, 0.75, 0.5, 0.25))
+_WAN22_DISTILLED = replace(
+    _WAN22_FULL,
+    tier="distilled",
+    experts=_WAN22_WEIGHTS / "distilled",
+    schedule=Schedule(_FOUR[:3], (*(flow.shift(s, _WAN22_RESTART) for s in _FOUR[2:]), 0.0), (*_FOUR, 0.0), 5.0),
+    guidance=1.0,
+    low_guidance=None,
+    eight_bit="int8",
+)
+PRESETS = (*_POCKET_TIERS, _WAN22_FULL, _WAN22_DISTILLED)
 FAMILIES = tuple(dict.fromkeys(p.family for p in PRESETS))
 
 

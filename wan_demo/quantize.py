@@ -31,16 +31,18 @@ HALF, FP8 = torch.finfo(torch.float16).max, torch.finfo(torch.float8_e4m3fn).max
 
 
 class EightBit(nn.Module):
-    """A linear layer without its float weight. Buffers and nothing else, so that it moves between devices as any does."""
+    """A linear layer with bias, without its float weight. Its state is all in buffers, which move as any others do."""
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
-        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.data, requires_grad=False)
-        self.in_features, self.out_features = layer.in_features, layer.out_features
+        self.bias = nn.Parameter(layer.bias.data, requires_grad=False)
 
 
 class Int8Linear(EightBit):
     """weight (out, in) int8 and SCB (out,): of a float layer, or unset, to be loaded."""
+
+    weight: Tensor
+    SCB: Tensor
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__(layer)
@@ -52,13 +54,16 @@ class Int8Linear(EightBit):
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in) -> (..., out) in x's type. Magnitudes above float16's, which it goes through, are cut."""
         rows, scale, _ = int8_vectorwise_quant(x.flatten(0, -2).clamp(-HALF, HALF).half())
-        bias = None if self.bias is None else self.bias.to(x.dtype)
         multiply = torch.ops.bitsandbytes.int8_scaled_mm.default
-        return multiply(rows, self.weight, scale, self.SCB, bias=bias, dtype=x.dtype).view(*x.shape[:-1], -1)  # type: ignore[no-any-return]
+        out: Tensor = multiply(rows, self.weight, scale, self.SCB, bias=self.bias.to(x.dtype), dtype=x.dtype)
+        return out.view(*x.shape[:-1], -1)
 
 
 class Fp8Linear(EightBit):
     """weight (out, in) float8_e4m3fn and scale (out, 1) of a float layer."""
+
+    weight: Tensor
+    scale: Tensor
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__(layer)
@@ -69,11 +74,9 @@ class Fp8Linear(EightBit):
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in) -> (..., out) in x's type; the product itself is bfloat16, which row scales want on CUDA."""
         rows, scale = _to_fp8(x.flatten(0, -2))
-        product = torch._scaled_mm(
-            rows, self.weight.t(), scale_a=scale, scale_b=self.scale.t(), out_dtype=torch.bfloat16
-        )
-        product = product.to(x.dtype).view(*x.shape[:-1], -1)
-        return product if self.bias is None else product + self.bias.to(x.dtype)
+        weight, scales = self.weight.t(), self.scale.t()
+        out = torch._scaled_mm(rows, weight, scale_a=scale, scale_b=scales, out_dtype=torch.bfloat16)
+        return out.to(x.dtype).view(*x.shape[:-1], -1) + self.bias.to(x.dtype)
 
 
 KINDS: dict[str, type[EightBit]] = {"int8": Int8Linear, "fp8": Fp8Linear}
@@ -123,12 +126,15 @@ def is_quantized(folder: Path) -> bool:
     return "quantization_config" in json.loads((folder / "config.json").read_text())
 
 
+def kept_float(name: str) -> bool:
+    """Whether a module or tensor of this name is float32 in a model of any precision, as diffusers has it."""
+    return bool({*WanTransformer3DModel._keep_in_fp32_modules, "SCB"} & set(name.split(".")))
+
+
 def _type_of(name: str, value: Tensor, dtype: torch.dtype) -> torch.dtype:
-    """The type that a tensor of a model of `dtype` has: some parts are float32 always, as diffusers has them."""
     if not value.is_floating_point():
         return value.dtype
-    kept = {*WanTransformer3DModel._keep_in_fp32_modules, "SCB"}
-    return torch.float32 if kept & set(name.split(".")) else dtype
+    return torch.float32 if kept_float(name) else dtype
 
 
 def _to_fp8(x: Tensor) -> tuple[Tensor, Tensor]:

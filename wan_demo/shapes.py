@@ -1,6 +1,7 @@
 """Pixels, latents, tokens, frames and rates: all arithmetic between them."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 
@@ -16,6 +17,16 @@ class ClipShape:
     @property
     def duration_s(self) -> float:
         return float(self.frames / self.fps)
+
+    @property
+    def side(self) -> int:
+        """Pixels of the shorter side."""
+        return min(self.width, self.height)
+
+    def cut(self, duration_s: float) -> "ClipShape":
+        """As many frames as show `duration_s`, one more than a multiple of 4, but never more than now."""
+        wanted = 4 * math.ceil((duration_s * self.fps - 1) / 4) + 1
+        return replace(self, frames=min(self.frames, max(5, wanted)))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from distill import parallel
 from distill.config import AutoencoderRecipe, Recipe, StudentRecipe, TeacherRecipe, TextRecipe, UpsamplerRecipe
 from distill.evaluate import Sample, evaluate
-from distill.train import VERBS, begun, moved
+from distill.train import VERBS, begun
 from wan_demo import models
 from wan_demo.presets import find
 
@@ -25,12 +25,12 @@ SMALLEST = Recipe(
 def test_the_verbs_make_a_family(tmp_path: Path) -> None:
     for verb in VERBS.values():
         parallel.launch(verb, SMALLEST.workers, SMALLEST, tmp_path)
-    few = moved(find("pocket", "distilled"), tmp_path / "pocket")
+    few = find("pocket", "distilled").at(tmp_path / "pocket")
     parts = models.load(few)  # verifies the checksums
     assert parts.high.blocks[0].attn1.to_q.weight.dtype == torch.int8
     assert all(s > 0 for s in parts.vae.config.latents_std)
     assert parts.upsampler is not None
-    models.load(moved(find("pocket", "full"), tmp_path / "pocket"))
+    models.load(find("pocket", "full").at(tmp_path / "pocket"))
     result = evaluate(few, parts, Sample(clips=1), tmp_path / "log.jsonl")
     assert result.clips == 1
     assert 0 <= result.all_right <= 1
