@@ -9,7 +9,7 @@ from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsampler
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from wan_demo import quantize
-from wan_demo.models import write_checksums
+from wan_demo.integrity import write_checksums
 from wan_demo.presets import find
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import BOUNDARY, GUIDANCE, SHIFT, STEPS, save_tiny
+from tests.tiny import BOUNDARY, GUIDANCE, SHIFT, STEPS, save_pipeline, save_tiny
 from wan_demo import models
 from wan_demo.presets import Preset, Schedule, guided
 from wan_demo.provenance.identity import Identity, load_identity
@@ -16,6 +16,14 @@ from wan_demo.shapes import ClipShape
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     save_tiny(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hub_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Wan2.2 in the layout of the hub's repository: sharded, with index files. Copy it before you change it."""
+    folder = tmp_path_factory.mktemp("hub")
+    save_pipeline(folder, shard="20KB")
     return folder
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.source import dotted, module_name, source_files
 
 VALUES = {"request", "presets", "shapes", "clip", "flow", "values", "events", "policy", "formats", "clock"}
+VALUES |= {"plans", "wan22"}
 STAGES = {"text", "diffuse", "upsample", "decode", "finish", "provenance", "mp4", "safety", "sound"}
 
 # First name below wan_demo -> layer. The bare package is a value: everybody who imports a value runs its __init__.
@@ -16,6 +17,8 @@ LAYER_OF = {
     **dict.fromkeys(STAGES, "stages"),
     **dict.fromkeys(("edit", "publish"), "parts"),
     **{name: name for name in ("quantize", "models", "pipeline", "store", "check", "worker", "ui")},
+    **{name: name for name in ("integrity", "download", "hub", "student", "placement", "fit", "bench")},
+    **dict.fromkeys(("cost", "rates"), "fit"),
     "__main__": "main",
 }
 
@@ -23,25 +26,50 @@ MAY_IMPORT = {
     "values": {"values"},
     "stages": {"values"},  # and its own package, never another stage
     "quantize": {"values"},
-    "models": {"values", "quantize"},
+    "integrity": {"values", "store"},
+    "download": {"values", "integrity"},
+    "hub": {"values", "integrity", "download"},
+    "student": {"values", "store", "quantize", "integrity"},
+    "placement": {"values"},
+    "models": {"values", "quantize", "integrity", "placement"},
+    "fit": {"values", "stages", "quantize", "placement", "models", "fit"},
+    "bench": {"values", "stages", "quantize", "placement", "models", "fit", "parts", "pipeline", "store"},
     "parts": {"values", "stages", "check", "parts"},  # of the pipeline
     "pipeline": {"values", "stages", "check", "quantize", "models", "parts"},
     "store": {"values"},
     "check": {"values", "stages"},
-    "worker": {"values", "stages", "models", "pipeline", "store"},
+    "worker": {"values", "stages", "integrity", "hub", "student", "models", "fit", "pipeline", "store"},
     "ui": {"values", "stages", "store", "check", "worker", "ui"},  # the models live in the worker's process
     "app": {"values", "store", "worker", "ui"},
-    "main": {"values", "stages", "quantize", "models", "pipeline", "store", "check", "worker"},
-    "distill": {"values", "stages", "quantize", "models", "parts", "pipeline", "distill"},
+    "main": {
+        *(
+            "values",
+            "stages",
+            "quantize",
+            "integrity",
+            "hub",
+            "student",
+            "models",
+            "pipeline",
+            "store",
+            "check",
+            "worker",
+            "fit",
+            "bench",
+        )
+    },
+    "distill": {"values", "stages", "quantize", "integrity", "models", "parts", "pipeline", "distill"},
 }
 
-MODEL_CODE = {f"wan_demo.{name}" for name in ("models", "quantize", "text", "diffuse", "decode")} | {"distill"}
+MODELS = ("models", "quantize", "student", "text", "diffuse", "decode", "cost", "rates", "bench")
+MODEL_CODE = {f"wan_demo.{name}" for name in MODELS} | {"distill"}
 MODEL_CODE |= {"wan_demo.safety.classifier"}  # a process of its own loads it, see safety/guard.py
 PAGE_CODE = {"app", "wan_demo.ui"}
 VIDEO_CODE = {"wan_demo.mp4", "wan_demo.sound"}
 HOMES = {
     **{"gradio": PAGE_CODE, "gradio_client": PAGE_CODE},
     **{"diffusers": MODEL_CODE, "transformers": MODEL_CODE, "bitsandbytes": MODEL_CODE},
+    "huggingface_hub": {"wan_demo.hub", "wan_demo.download"},
     **{"av": VIDEO_CODE, "moviepy": VIDEO_CODE, "imageio": VIDEO_CODE, "imageio_ffmpeg": VIDEO_CODE},
 }
 

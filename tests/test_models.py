@@ -8,6 +8,7 @@ import torch
 from distill import upsampler
 from wan_demo import models
 from wan_demo.clock import Clock
+from wan_demo.integrity import WeightsError, verify, write_checksums
 from wan_demo.pipeline import draw, result_of
 from wan_demo.presets import PRESETS, Preset
 from wan_demo.request import Request
@@ -26,7 +27,7 @@ NAMES = ("transformer/diffusion_pytorch_model.safetensors", "vae/config.json", "
 @pytest.mark.parametrize("name", NAMES)
 def test_a_missing_file_is_named(copied: Preset, name: str) -> None:
     (copied.weights / name).unlink()
-    with pytest.raises(models.WeightsError, match=f"{name} is missing: restore it"):
+    with pytest.raises(WeightsError, match=f"{name} is missing: restore it"):
         models.load(copied)
 
 
@@ -35,13 +36,13 @@ def test_a_flipped_bit_is_found(copied: Preset) -> None:
     data = bytearray(path.read_bytes())
     data[-5] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(models.WeightsError, match=f"{NAMES[0]} is damaged: restore it"):
+    with pytest.raises(WeightsError, match=f"{NAMES[0]} is damaged: restore it"):
         models.load(copied)
 
 
 def test_no_weights_at_all(copied: Preset) -> None:
     shutil.rmtree(copied.weights)
-    with pytest.raises(models.WeightsError, match=r"checksums\.json is missing"):
+    with pytest.raises(WeightsError, match=r"checksums\.json is missing"):
         models.load(copied)
 
 
@@ -49,7 +50,7 @@ def test_an_upsampler_is_used_where_there_is_one(copied: Preset, tiny_models: mo
     made = upsampler.build(4)
     torch.nn.init.normal_(made.final_conv.weight)
     made.save_pretrained(copied.weights / "upsampler")
-    models.write_checksums(copied.weights)
+    write_checksums(copied.weights)
     parts = models.load(copied)
     assert parts.upsampler is not None
     assert tiny_models.upsampler is None
@@ -68,7 +69,7 @@ def test_tiers_share_all_but_the_experts(tiny_distilled: Preset, tiny_models: mo
 
 @pytest.mark.parametrize("preset", [p for p in PRESETS if not p.source], ids=lambda p: f"{p.family}-{p.tier}")
 def test_shipped_weights_are_whole_and_small(preset: Preset) -> None:
-    models.verify(preset.weights)
+    verify(preset.weights)
     sizes = [p.stat().st_size for p in preset.weights.rglob("*") if p.is_file()]
     assert max(sizes) < 10e6
     assert sum(sizes) < 60e6

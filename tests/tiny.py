@@ -9,7 +9,8 @@ from transformers import UMT5Config, UMT5EncoderModel
 
 from distill import export
 from distill.text_encoder import build_tokenizer
-from wan_demo import models, quantize
+from wan_demo import quantize
+from wan_demo.integrity import write_checksums
 
 STEPS, SHIFT, BOUNDARY, GUIDANCE = 6, 3.0, 0.7, 4.0
 
@@ -31,12 +32,23 @@ def tiny_expert(seed: int) -> WanTransformer3DModel:
 
 
 def save_tiny(folder: Path) -> None:
-    """Write every part into `folder` as float32, with the index that WanPipeline wants."""
+    """Write every part into `folder` as float32, the students as 8-bit, and the checksums: as `distill export` does."""
+    save_pipeline(folder)
+    quantize.save(quantize.quantize(tiny_expert(2)), folder / "distilled" / "transformer")
+    quantize.save(quantize.quantize(tiny_expert(3)), folder / "distilled" / "transformer_2")
+    write_checksums(folder)
+
+
+def save_pipeline(folder: Path, shard: str = "10GB") -> None:
+    """Write every part into `folder` as float32, with the index that WanPipeline wants: as the hub's repository is.
+
+    shard: size of a weights file at most; the autoencoder has one file.
+    """
     tokenizer = build_tokenizer()
     tokenizer.save_pretrained(folder / "tokenizer")
     torch.manual_seed(1)
     text = UMT5Config(vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=32, num_heads=2, num_layers=2)
-    UMT5EncoderModel(text).save_pretrained(folder / "text_encoder")
+    UMT5EncoderModel(text).save_pretrained(folder / "text_encoder", max_shard_size=shard)
     AutoencoderKLWan(
         base_dim=4,
         z_dim=4,
@@ -51,11 +63,7 @@ def save_tiny(folder: Path) -> None:
         latents_std=[1.5, 0.5, 1.0, 2.0],
         scale_factor_spatial=8,
     ).save_pretrained(folder / "vae")
-    high, low = tiny_expert(2), tiny_expert(3)
-    high.save_pretrained(folder / "transformer")
-    low.save_pretrained(folder / "transformer_2")
+    tiny_expert(2).save_pretrained(folder / "transformer", max_shard_size=shard)
+    tiny_expert(3).save_pretrained(folder / "transformer_2", max_shard_size=shard)
     FlowMatchEulerDiscreteScheduler(shift=SHIFT).save_pretrained(folder / "scheduler")
     (folder / "model_index.json").write_text(json.dumps(export.model_index(BOUNDARY)))
-    quantize.save(quantize.quantize(high), folder / "distilled" / "transformer")
-    quantize.save(quantize.quantize(low), folder / "distilled" / "transformer_2")
-    models.write_checksums(folder)

@@ -9,6 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -69,7 +70,7 @@ def expert_cost(
         x = torch.empty(1, config["in_channels"], *latents, dtype=dtype)
         return model(x, torch.empty(1), torch.empty(1, window, config["text_dim"], dtype=dtype)).sample  # type: ignore[no-any-return]
 
-    one, two = (_trace(lambda n=n: build(n), run) for n in (1, 2))
+    one, two = (_trace(partial(build, blocks), run) for blocks in (1, 2))
     block = two.weights - one.weights
     work = {kind: one.work[kind] + (layers - 1) * (two.work[kind] - one.work[kind]) for kind in one.work}
     return Cost(one.weights + (layers - 1) * block, block, two.activations, work)
@@ -137,7 +138,7 @@ class _Live(TorchDispatchMode):
     """Counts the bytes of the tensors that were made and are still held, but for those that were there before."""
 
     def __init__(self, before: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self.sizes = {tensor.untyped_storage()._cdata: 0 for tensor in before}
 

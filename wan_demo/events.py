@@ -1,5 +1,6 @@
 """What a job tells as it goes. No model code is needed to read it, so the page starts without any."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,37 @@ class Notice:
     """A sentence for the person; the clip is made all the same."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Weights on their way: `done` of `total` bytes; seconds_left None until there is a pace to tell it from."""
+
+    what: str  # Downloading, Checking, Preparing
+    done: int
+    total: int
+    seconds_left: float | None
+
+    def __str__(self) -> str:
+        text = f"{self.what}: {self.done / 1e9:.1f} of {self.total / 1e9:.1f} GB"
+        if self.seconds_left is None:
+            return text
+        minutes = round(self.seconds_left / 60)
+        return f"{text}, {minutes} min left" if minutes else f"{text}, {round(self.seconds_left)} s left"
+
+
+class Pace:
+    """What is left, told from how fast this run has been so far."""
+
+    def __init__(self, what: str, total: int, start: int = 0) -> None:
+        self.what, self.total, self.start = what, total, start
+        self.began = time.monotonic()
+
+    def at(self, done: int) -> Transfer:
+        """The state of things when `done` bytes are there, `start` of them from an earlier run."""
+        new = done - self.start
+        left = (time.monotonic() - self.began) * (self.total - done) / new if new > 0 else None
+        return Transfer(self.what, done, self.total, left)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """A preset's parts, loaded and checked."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,19 +14,17 @@ from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsampler
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderModel
 
 from wan_demo import placement, quantize
+from wan_demo.integrity import WeightsError, inspect, verify
 from wan_demo.plans import PLANS, Plan
 from wan_demo.presets import Preset
 from wan_demo.shapes import Compression
 
+# The error too, for those who load.
+__all__ = ["DTYPES", "EXPERTS", "WINDOW", "Models", "WeightsError", "load", "load_expert", "load_upsampler"]
+
 EXPERTS = ("high", "low")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 WINDOW = 512  # tokens of a prompt that Wan reads
-CHECKSUMS = "checksums.json"
-REPAIR = "restore it with `git checkout -- wan_demo/weights`, or clone the repository again"
-
-
-class WeightsError(RuntimeError):
-    """A weights file is missing or damaged. The message names the file and says what to do."""
 
 
 @dataclass
@@ -86,7 +82,7 @@ def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0]) -> Models:
     Raises:
         WeightsError: a file is missing or is not what was published.
     """
-    verify(preset.weights)
+    (inspect if preset.source else verify)(preset.weights)  # a repository of the hub's lists no checksums
     transformers.utils.logging.disable_progress_bar()
     diffusers.utils.logging.disable_progress_bar()
     root, dtype = preset.weights, DTYPES[preset.precision]
@@ -123,32 +119,3 @@ def load_upsampler(folder: Path) -> LTXLatentUpsamplerModel | None:
     if not folder.exists():
         return None
     return LTXLatentUpsamplerModel.from_pretrained(folder, torch_dtype=torch.float32).eval()
-
-
-def verify(folder: Path) -> None:
-    """Compare every file of a weights folder with its published SHA-256.
-
-    Raises:
-        WeightsError: one is missing or differs.
-    """
-    listing = folder / CHECKSUMS
-    if not listing.is_file():
-        raise WeightsError(f"The weights file {listing} is missing: {REPAIR}.")
-    for name, digest in json.loads(listing.read_text()).items():
-        path = folder / name
-        if not path.is_file():
-            raise WeightsError(f"The weights file {path} is missing: {REPAIR}.")
-        if _sha256(path) != digest:
-            raise WeightsError(f"The weights file {path} is damaged: {REPAIR}.")
-
-
-def write_checksums(folder: Path) -> None:
-    """Publish the present files of a weights folder as the right ones."""
-    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.name != CHECKSUMS)
-    digests = {name: _sha256(folder / name) for name in names}
-    (folder / CHECKSUMS).write_text(json.dumps(digests, indent=2) + "\n")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -59,7 +59,7 @@ def smaller(plan: Plan) -> Plan | None:
 @dataclass(frozen=True)
 class Fit:
     """Whether a tier runs at a size. plan: the first that fits, or the last where none does. peak_gib: on the device;
-    memory_gib: what it has free; host_gib: of the machine's own memory. model_s: of the models alone, None where no
+    room_gib: what of it may be used; host_gib: of the machine's own memory. model_s: of the models alone, None where no
     rate was measured. why: a sentence.
     """
 
@@ -70,7 +70,7 @@ class Fit:
     plan: str
     fits: bool
     peak_gib: float
-    memory_gib: float
+    room_gib: float
     host_gib: float
     model_s: float | None
     why: str

@@ -1,4 +1,5 @@
-"""What this machine remembers: how long each stage took, and which clips it made, in one SQLite file."""
+"""What this machine remembers: how long each stage took, which clips it made, and large files' digests, in one SQLite
+file."""
 
 import hashlib
 import json
@@ -15,6 +16,8 @@ RECENT = 5  # runs that an expectation is the median of
 _SECONDS = """CREATE TABLE IF NOT EXISTS seconds (
     run INTEGER, family TEXT, tier TEXT, mode TEXT, device TEXT, stage TEXT, seconds REAL)"""
 _CLIPS = "CREATE TABLE IF NOT EXISTS clips (mark TEXT PRIMARY KEY, sha256 TEXT, report TEXT)"
+_DIGESTS = "CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, digest TEXT)"
+_DIGEST = "SELECT digest FROM digests WHERE path=? AND size=? AND mtime_ns=?"
 _RECENT_RUNS = """SELECT stage, seconds FROM seconds
     WHERE family=? AND tier=? AND mode=? AND device=? AND run IN (
         SELECT DISTINCT run FROM seconds WHERE family=? AND tier=? AND mode=? AND device=? ORDER BY run DESC LIMIT ?)"""
@@ -72,6 +75,35 @@ class Records:
             row = db.execute("SELECT sha256, report FROM clips WHERE mark=?", (mark,)).fetchone()
             return {"sha256": row[0], **json.loads(row[1])} if row else None
         return None
+
+
+class Digests:
+    """What large files hashed to, so that 126 GB are not read again at each start; a changed file is not known.
+
+    Like Timings, a help: where the file cannot be written or read, nothing is remembered and nothing fails.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or home() / "store.sqlite3"
+
+    def record(self, file: Path, digest: str) -> None:
+        """Remember the digest of `file` as it is now."""
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _DIGESTS) as db:
+            db.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", (*_state(file), digest))
+
+    def find(self, file: Path) -> str | None:
+        """The digest of `file`, if neither its size nor its time has changed since."""
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _DIGESTS) as db:
+            row = db.execute(
+                "SELECT digest FROM digests WHERE path=? AND size=? AND mtime_ns=?", _state(file)
+            ).fetchone()
+            return str(row[0]) if row else None
+        return None
+
+
+def _state(file: Path) -> tuple[str, int, int]:
+    found = file.resolve().stat()
+    return str(file.resolve()), found.st_size, found.st_mtime_ns
 
 
 @contextmanager
