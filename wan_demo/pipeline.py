@@ -1,11 +1,13 @@
 """The chain: one call a stage, from a Request to a Published clip."""
 
+import gc
 import hashlib
 import json
 import resource
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -13,6 +15,7 @@ from typing import Any, TypeVar, cast
 import torch
 
 from wan_demo import mp4
+from wan_demo.clip import Clip
 from wan_demo.clock import Clock
 from wan_demo.decode import decode
 from wan_demo.diffuse import denoise, noise
@@ -20,7 +23,8 @@ from wan_demo.edit import Edit, compose, listen, times
 from wan_demo.events import Event, Notice, Progress, Published
 from wan_demo.finish.mend import mend
 from wan_demo.flow import add_noise
-from wan_demo.models import Models
+from wan_demo.models import Models, WeightsError
+from wan_demo.plans import smaller
 from wan_demo.presets import Preset
 from wan_demo.provenance.identity import Identity
 from wan_demo.publish import publish
@@ -65,13 +69,14 @@ def generate(
         yield Notice(f"This model does not know: {', '.join(unknown)}. {preset.knows}")
     clock, started = Clock(expected), time.perf_counter()
     preset = preset.drawn(request.delivery, request.duration_s)
-    latents = yield from draw(request, preset, models, clock)
-    edit = yield from _edit(latents, request, models, given, clock)
+    latents = yield from with_less_memory(models, lambda: draw(request, preset, models, clock))
+    clip = yield from with_less_memory(models, lambda: _decode(latents, models, clock))
+    edit = yield from _edit(clip, request, given, clock)
     mark = identity.mark(facts(request, preset, given))
     made, seen = yield from publish(edit, request, mark, identity, output, inspector, clock)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
     told = report(request, preset, output, made, seconds)
-    yield Published(output, {"id": mark, **told, **edit.figures, "operator": seen})
+    yield Published(output, {"id": mark, **told, "plan": models.plan.name, **edit.figures, "operator": seen})
 
 
 def _admit(request: Request, preset: Preset, models: Models, inspector: Inspector) -> None:
@@ -85,14 +90,34 @@ def _admit(request: Request, preset: Preset, models: Models, inspector: Inspecto
     check_prompt(request.prompt, models.tokenizer)
 
 
-def _edit(
-    latents: Latents, request: Request, models: Models, given: Given, clock: Clock
-) -> Generator[Event, None, Edit]:
-    """Decode, mend, and add the sound."""
+def with_less_memory(
+    models: Models, make: Callable[[], Generator[Progress, None, Result]]
+) -> Generator[Event, None, Result]:
+    """What `make` returns; where the device's memory overflows, it is made anew by the next smaller memory plan.
+
+    Raises:
+        WeightsError: there is no smaller plan.
+    """
+    while True:
+        with suppress(torch.OutOfMemoryError):
+            return (yield from make())
+        gc.collect()  # what the failed run held is let go only now
+        plan = smaller(models.plan)
+        if plan is None:
+            raise WeightsError("The device has too little memory for this model: end what else uses it, and try again.")
+        models.follow(plan)
+        yield Notice(f"The device's memory was full, so from now on {plan.why}, which takes longer.")
+
+
+def _decode(latents: Latents, models: Models, clock: Clock) -> Generator[Progress, None, Clip]:
     with clock.stage("decode"):
         yield clock.progress()
         with models.present("vae") as vae:
-            clip = decode(latents, vae)
+            return decode(latents, vae)
+
+
+def _edit(clip: Clip, request: Request, given: Given, clock: Clock) -> Generator[Event, None, Edit]:
+    """Mend, and add the sound."""
     found: dict[str, Any] = {}
     if request.delivery.mend:
         with clock.stage("mend"):

@@ -1,0 +1,59 @@
+"""What a run has besides the request: which models, from where, on what."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from wan_demo.plans import PLANS, named
+from wan_demo.presets import FAMILIES
+from wan_demo.request import RequestError
+
+
+@dataclass(frozen=True)
+class Setup:
+    """weights: a folder of a family's parts; None: the shipped ones, or those of the hub's cache. student: a folder that
+    `distill` exported; loras: of the high-noise and of the low-noise expert, fused into them for the distilled tier.
+    plan: a memory plan's name, "" lets the machine's memory decide. offline: nothing is downloaded.
+
+    Raises:
+        RequestError: there is no such plan.
+    """
+
+    family: str = "pocket"
+    device: str = "cpu"
+    weights: Path | None = None
+    student: Path | None = None
+    loras: tuple[Path, Path] | None = None
+    plan: str = ""
+    offline: bool = False
+
+    def __post_init__(self) -> None:
+        if self.plan:
+            named(self.plan)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that `read` understands."""
+    parser.add_argument("--family", default="pocket", help=f"the models, one of: {', '.join(FAMILIES)}")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    parser.add_argument("--weights", type=Path, help="a folder of the family's parts, in the layout of its repository")
+    parser.add_argument("--student", type=Path, help="a folder that `distill` exported, for the distilled tier")
+    parser.add_argument("--lora", type=Path, nargs=2, metavar=("HIGH", "LOW"), help="or a few-step LoRA of each expert")
+    parser.add_argument(
+        "--plan", default="", help=f"of memory; chosen by itself, or: {', '.join(p.name for p in PLANS)}"
+    )
+    parser.add_argument("--offline", action="store_true", help="download nothing")
+
+
+def read(options: argparse.Namespace) -> Setup:
+    """What the flags say.
+
+    Raises:
+        RequestError: they name something that there is not.
+    """
+    if options.family not in FAMILIES:
+        raise RequestError(f"There is no family called {options.family!r}: choose {' or '.join(FAMILIES)}.")
+    if options.device not in ("cpu", "cuda"):
+        raise RequestError(f"There is no device called {options.device!r}: choose cpu or cuda.")
+    loras = None if options.lora is None else (options.lora[0], options.lora[1])
+    return Setup(options.family, options.device, options.weights, options.student, loras, options.plan, options.offline)
