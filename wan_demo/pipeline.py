@@ -64,7 +64,7 @@ def generate(
     request, given = listen(request, preset)
     if request.sound.fit == "clip" and request.duration_s == preset.longest_s:
         yield Notice(f"Of the sound the first {preset.longest_s} s are heard: no clip of this model is longer.")
-    unknown = unknown_words(request.prompt, models.tokenizer)
+    unknown = dict.fromkeys(w for t in (request.prompt, request.negative) for w in unknown_words(t, models.tokenizer))
     if unknown:
         yield Notice(f"This model does not know: {', '.join(unknown)}. {preset.knows}")
     clock, started = Clock(expected), time.perf_counter()
@@ -82,12 +82,13 @@ def generate(
 def _admit(request: Request, preset: Preset, models: Models, inspector: Inspector) -> None:
     """Refuse what may not or cannot be made, before anything is. Raises RequestError."""
     preset.check(request)
-    for text in (request.prompt, request.sound.narration):
+    for text in (request.prompt, request.negative, request.sound.narration):
         refusal = screen(text)
         if refusal is not None:
             raise RequestError(refusal.sentence)
     inspector.check_request(request)
     check_prompt(request.prompt, models.tokenizer)
+    check_prompt(request.negative, models.tokenizer, "negative prompt")
 
 
 def with_less_memory(
@@ -152,7 +153,7 @@ def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Gene
     with clock.stage("encode"):
         yield clock.progress()
         with models.present("text_encoder") as encoder:
-            prompt = encode_prompts([request.prompt, ""], models.tokenizer, encoder)
+            prompt = encode_prompts([request.prompt, request.negative], models.tokenizer, encoder)
     first = preset.direct if request.mode == "direct" else preset.layout
     shape = models.compression.latents(first)
     x = noise((1, models.high.config.in_channels, *shape), generator).to(models.device)
@@ -212,9 +213,10 @@ def report(
     return {
         "output": str(output),
         "prompt": request.prompt,
+        "negative": request.negative,
         "tier": request.tier,
         "seed": request.seed,
-        "label": asdict(request.label),
+        "label": asdict(request.delivery.label),
         "family": preset.family,
         "width": made.size[0],
         "height": made.size[1],
