@@ -8,7 +8,7 @@ import pytest
 from tests.source import dotted, module_name, source_files
 
 VALUES = {"request", "presets", "shapes", "clip", "flow", "values", "events", "policy", "formats", "clock"}
-VALUES |= {"plans", "wan22"}
+VALUES |= {"plans", "wan22", "setup"}
 STAGES = {"text", "diffuse", "upsample", "decode", "finish", "provenance", "mp4", "safety", "sound"}
 
 # First name below wan_demo -> layer. The bare package is a value: everybody who imports a value runs its __init__.
@@ -17,7 +17,10 @@ LAYER_OF = {
     **dict.fromkeys(STAGES, "stages"),
     **dict.fromkeys(("edit", "publish"), "parts"),
     **{name: name for name in ("quantize", "models", "pipeline", "store", "check", "worker", "ui")},
-    **{name: name for name in ("integrity", "download", "hub", "student", "placement", "fit", "bench")},
+    **{
+        name: name
+        for name in ("integrity", "download", "hub", "student", "placement", "fit", "bench", "locate", "shelf")
+    },
     **dict.fromkeys(("cost", "rates"), "fit"),
     "__main__": "main",
 }
@@ -33,14 +36,16 @@ MAY_IMPORT = {
     "placement": {"values"},
     "models": {"values", "quantize", "integrity", "placement"},
     "fit": {"values", "stages", "quantize", "placement", "models", "fit"},
+    "locate": {"values", "hub", "student"},
+    "shelf": {"values", "integrity", "models", "fit"},
     "bench": {"values", "stages", "quantize", "placement", "models", "fit", "parts", "pipeline", "store"},
     "parts": {"values", "stages", "check", "parts"},  # of the pipeline
     "pipeline": {"values", "stages", "check", "quantize", "models", "parts"},
     "store": {"values"},
     "check": {"values", "stages"},
-    "worker": {"values", "stages", "integrity", "hub", "student", "models", "fit", "pipeline", "store"},
+    "worker": {"values", "stages", "models", "shelf", "pipeline", "store"},
     "ui": {"values", "stages", "store", "check", "worker", "ui"},  # the models live in the worker's process
-    "app": {"values", "store", "worker", "ui"},
+    "app": {"values", "store", "integrity", "locate", "worker", "ui"},
     "main": {
         *(
             "values",
@@ -56,6 +61,8 @@ MAY_IMPORT = {
             "worker",
             "fit",
             "bench",
+            "locate",
+            "shelf",
         )
     },
     "distill": {"values", "stages", "quantize", "integrity", "models", "parts", "pipeline", "distill"},

@@ -4,6 +4,7 @@ import pytest
 
 from wan_demo import mp4
 from wan_demo.events import Progress, Published
+from wan_demo.presets import tiers
 from wan_demo.request import Delivery, Request, RequestError
 from wan_demo.worker import JobError, Worker
 
@@ -12,7 +13,7 @@ PROMPT = "a red ball moves right over green grass"
 
 def test_one_worker_through_its_life(tmp_path: Path) -> None:
     """Cancelled, refused, killed: each time the next job works."""
-    worker = Worker("pocket")
+    worker = Worker(tiers("pocket"))
     try:
         events = worker.run(Request(PROMPT), tmp_path / "cancelled.mp4")
         assert any(isinstance(e, Progress) and e.stage == "layout" for e in events)

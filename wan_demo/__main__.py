@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from wan_demo.events import STAGES, Event, Notice, Published
 from wan_demo.policy import FILE, PolicyError, load_policy
-from wan_demo.presets import FAMILIES, find
+from wan_demo.presets import find
 from wan_demo.provenance.identity import IdentityError, load_identity
 from wan_demo.request import (
     CAPTIONS,
@@ -36,6 +36,7 @@ from wan_demo.request import (
     parse_size,
 )
 from wan_demo.safety.frames import UnsafeClipError
+from wan_demo.setup import add_flags, read
 
 FAILED, REFUSED, ALTERED, NO_TRACE = 1, 2, 3, 4
 
@@ -66,7 +67,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     make = commands.add_parser("generate", help="make one clip from a sentence")
     make.add_argument("prompt")
     make.add_argument("--negative", default="", help="what to steer away from, where the tier is guided")
-    make.add_argument("--family", default="pocket", help=f"one of: {', '.join(FAMILIES)}")
     make.add_argument("--tier", default="distilled", help=f"one of: {', '.join(TIERS)}")
     make.add_argument("--seed", default="0", help="a whole number; the same seed gives the same clip")
     make.add_argument("--mode", default="chain", help=f"one of: {', '.join(MODES)}; direct skips the upsampling")
@@ -87,8 +87,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     make.add_argument("--narrate", nargs="?", const=True, default="", help="speak a text, or the prompt")
     make.add_argument("--captions", default=CAPTIONS[0], help=f"of the narration: {', '.join(CAPTIONS)}")
     make.add_argument("--output", type=Path, help="the MP4 file to write")
-    make.add_argument("--device", default="cpu", help="cpu or cuda")
     make.add_argument("--json", action="store_true", help="print a report of the clip on stdout")
+    add_flags(make)
     look = commands.add_parser("check", help="tell whether a video is ours, and as it was published")
     look.add_argument("file", type=Path)
     look.add_argument("--json", action="store_true", help="print what was found on stdout as JSON")
@@ -97,26 +97,27 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def generate(options: argparse.Namespace) -> int:
     """The `generate` command."""
-    request = to_request(options)
-    preset = find(options.family, request.tier)
-    preset.check(request)
+    request, setup = to_request(options), read(options)
+    find(setup.family, request.tier).check(request)
     output = options.output or Path(f"wan_demo-{request.tier}-{request.seed}.mp4")
     check_output(output)
 
-    from wan_demo import models, pipeline  # heavy: not before the request has been found good
+    from wan_demo import pipeline, shelf  # heavy: not before the request has been found good
+    from wan_demo.integrity import WeightsError
+    from wan_demo.locate import at_hand
     from wan_demo.safety.inspector import Inspector
     from wan_demo.store import KEYS, Records, Timings, home
 
-    timings, key = Timings(), (preset.family, preset.tier, request.mode, options.device)
+    timings, key = Timings(), (setup.family, request.tier, request.mode, setup.device)
     try:
         identity = load_identity(home() / KEYS)
-        parts = models.load(preset, options.device)
+        preset, parts = shelf.Shelf(at_hand(setup), setup.device, setup.plan).take(request.tier)
         with closing(Inspector(load_policy(home() / FILE))) as inspector:
             events = pipeline.generate(request, preset, parts, identity, output, inspector, timings.expected(key))
             published = _watch(events)
     except RequestError:
         raise
-    except (models.WeightsError, UnsafeClipError, IdentityError, PolicyError) as error:
+    except (WeightsError, UnsafeClipError, IdentityError, PolicyError) as error:
         print(error, file=sys.stderr)
         return FAILED
     except Exception as error:  # noqa: BLE001 - the boundary of the program

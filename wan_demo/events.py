@@ -78,4 +78,4 @@ class Published:
     report: dict[str, Any]
 
 
-Event = Notice | Progress | Transfer | Published
+Event = Notice | Progress | Published

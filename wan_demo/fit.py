@@ -15,6 +15,7 @@ from wan_demo.cost import Cost
 from wan_demo.models import WINDOW
 from wan_demo.plans import GIB, PLANS, Fit, Plan
 from wan_demo.presets import Preset
+from wan_demo.request import RequestError
 from wan_demo.shapes import Compression
 
 SPARE = 0.05  # of a GPU's memory: what its allocator cannot use
@@ -49,13 +50,17 @@ class Needs:
 
 
 def look(device: str) -> Device:
-    """The device as it is now.
+    """The device as it is now; what this process holds of it counts as free.
 
     Raises:
-        RuntimeError: there is none of this type.
+        RequestError: there is none of this type.
     """
-    host = psutil.virtual_memory().available
-    return Device(device, host if device == "cpu" else torch.cuda.mem_get_info()[0], host)
+    host = psutil.virtual_memory().available + psutil.Process().memory_info().rss
+    if device == "cpu":
+        return Device(device, host, host)
+    if not torch.cuda.is_available():
+        raise RequestError("torch finds no CUDA device here: leave out --device cuda, or install torch with CUDA.")
+    return Device(device, torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved(), host)
 
 
 def sizes(preset: Preset) -> list[Preset]:

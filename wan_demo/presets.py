@@ -231,13 +231,25 @@ PRESETS = (*_POCKET_TIERS, _WAN22_FULL, _WAN22_DISTILLED)
 FAMILIES = tuple(dict.fromkeys(p.family for p in PRESETS))
 
 
+def tiers(family: str) -> tuple[Preset, ...]:
+    """The rows of a family.
+
+    Raises:
+        RequestError: there is none.
+    """
+    found = tuple(preset for preset in PRESETS if preset.family == family)
+    if not found:
+        raise RequestError(f"There is no family called {family!r}: choose {' or '.join(FAMILIES)}.")
+    return found
+
+
 def find(family: str, tier: str) -> Preset:
     """The row of a family and tier.
 
     Raises:
         RequestError: there is none.
     """
-    for preset in PRESETS:
-        if (preset.family, preset.tier) == (family, tier):
+    for preset in tiers(family):
+        if preset.tier == tier:
             return preset
-    raise RequestError(f"There is no family called {family!r} with a {tier} tier: choose {' or '.join(FAMILIES)}.")
+    raise RequestError(f"{family} has no {tier} tier: choose {' or '.join(p.tier for p in tiers(family))}.")

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wan_demo.plans import PLANS, named
-from wan_demo.presets import FAMILIES
+from wan_demo.presets import FAMILIES, tiers
 from wan_demo.request import RequestError
 
 
 @dataclass(frozen=True)
 class Setup:
-    """weights: a folder of a family's parts; None: the shipped ones, or those of the hub's cache. student: a folder that
-    `distill` exported; loras: of the high-noise and of the low-noise expert, fused into them for the distilled tier.
-    plan: a memory plan's name, "" lets the machine's memory decide. offline: nothing is downloaded.
+    """weights: a folder of a family's parts; None: the shipped ones, or those of the hub's cache. student: for the
+    distilled tier, a folder that `distill` exported; or loras, of the high-noise and of the low-noise expert, which are
+    fused into them. plan: a memory plan's name, "" lets the memory decide. offline: nothing is downloaded.
 
     Raises:
         RequestError: there is no such plan.
@@ -30,6 +30,14 @@ class Setup:
     def __post_init__(self) -> None:
         if self.plan:
             named(self.plan)
+
+    def flags(self) -> list[str]:
+        """The flags that `read` makes this setup of."""
+        pairs = {"weights": self.weights, "student": self.student, "plan": self.plan}
+        given = [f"--{name}={value}" for name, value in pairs.items() if value]
+        loras = ["--lora", *map(str, self.loras)] if self.loras else []
+        offline = ["--offline"] if self.offline else []
+        return [f"--family={self.family}", f"--device={self.device}", *given, *loras, *offline]
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +59,7 @@ def read(options: argparse.Namespace) -> Setup:
     Raises:
         RequestError: they name something that there is not.
     """
-    if options.family not in FAMILIES:
-        raise RequestError(f"There is no family called {options.family!r}: choose {' or '.join(FAMILIES)}.")
+    tiers(options.family)
     if options.device not in ("cpu", "cuda"):
         raise RequestError(f"There is no device called {options.device!r}: choose cpu or cuda.")
     loras = None if options.lora is None else (options.lora[0], options.lora[1])

@@ -3,15 +3,16 @@
 import multiprocessing as mp
 import threading
 import traceback
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wan_demo.events import STAGES, Event, Notice, Progress, Published
+from wan_demo.plans import Fit
 from wan_demo.policy import FILE, PolicyError, load_policy
-from wan_demo.presets import PRESETS, Preset, find
+from wan_demo.presets import Preset
 from wan_demo.provenance.identity import IdentityError, load_identity
 from wan_demo.request import Request, RequestError
 from wan_demo.safety.frames import UnsafeClipError
@@ -32,13 +33,26 @@ class JobError(RuntimeError):
 
 
 class Worker:
-    """Runs one job at a time in a process of its own, which is started when needed, and again if it dies."""
+    """Runs one job at a time in a process of its own, which is started when needed, and again if it dies.
 
-    def __init__(self, family: str, device: str = "cpu") -> None:
-        self.family, self.device = family, device
+    presets: the tiers that it makes clips with, whose weights are here. plan: a memory plan's name; "": its own choice.
+    """
+
+    def __init__(self, presets: Sequence[Preset], device: str = "cpu", plan: str = "") -> None:
+        self.presets, self.device, self.plan = tuple(presets), device, plan
         self._lock = threading.Lock()
         self._process: mp.process.BaseProcess | None = None
         self._pipe: Connection | None = None
+        self._side: Connection | None = None
+        self._fits: tuple[Fit, ...] = ()
+
+    @property
+    def fits(self) -> tuple[Fit, ...]:
+        """Whether each tier fits at each of its sizes; () until the process has found out."""
+        with suppress(EOFError, OSError):
+            if self._side is not None and self._side.poll():
+                self._fits = self._side.recv()
+        return self._fits
 
     def start(self) -> None:
         """Start the process now, so that the first job finds the models loaded."""
@@ -84,9 +98,12 @@ class Worker:
         if self._process is None or not self._process.is_alive() or self._pipe is None:
             context = mp.get_context("spawn")
             self._pipe, child = context.Pipe()
-            self._process = context.Process(target=_serve, args=(child, self.family, self.device), daemon=True)
+            self._side, aside = context.Pipe(duplex=False)
+            told = (child, aside, self.presets, self.device, self.plan)
+            self._process = context.Process(target=_serve, args=told, daemon=True)
             self._process.start()
             child.close()
+            aside.close()
         return self._pipe
 
     def _receive(self, pipe: Connection) -> tuple[str, Any]:
@@ -106,14 +123,17 @@ class Worker:
             self.close()
 
 
-def _serve(pipe: Connection, family: str, device: str) -> None:
-    """The child: load the family's tiers, then serve jobs until the parent is gone."""
-    from wan_demo import models  # heavy: in the child alone
+def _serve(pipe: Connection, aside: Connection, presets: Sequence[Preset], device: str, plan: str) -> None:
+    """The child: load the tiers, tell whether they fit, then serve jobs until the parent is gone."""
+    from wan_demo import models, shelf  # heavy: in the child alone
 
-    loaded: dict[str, models.Models] = {}
+    held = shelf.Shelf(presets, device, plan)
     inspector: Inspector | None = None
-    with suppress(models.WeightsError):  # told when a job needs them
-        loaded |= {p.tier: models.load(p, device) for p in PRESETS if p.family == family}
+    with suppress(models.WeightsError, RequestError):  # told when a job needs them
+        held.preload()
+    if not pipe.poll():  # nobody waits, so there is time to look
+        with suppress(RequestError, OSError):
+            aside.send(held.fits())
     while True:
         try:
             job = pipe.recv()
@@ -124,10 +144,7 @@ def _serve(pipe: Connection, family: str, device: str) -> None:
         request, output = job
         try:
             inspector = inspector or Inspector(load_policy(home() / FILE))
-            preset = find(family, request.tier)
-            if request.tier not in loaded:
-                loaded[request.tier] = models.load(preset, device)
-            pipe.send(("done", _make(pipe, request, output, preset, loaded[request.tier], inspector)))
+            pipe.send(("done", _make(pipe, request, output, held.take(request.tier), inspector)))
         except RequestError as error:
             pipe.send(("refused", str(error)))
         except (models.WeightsError, UnsafeClipError, IdentityError, PolicyError) as error:
@@ -141,15 +158,15 @@ def _make(
     pipe: Connection,
     request: Request,
     output: Path,
-    preset: Preset,
-    models: "wan_demo.models.Models",
+    taken: "tuple[Preset, wan_demo.models.Models]",
     inspector: Inspector,
 ) -> Published | None:
     """Make the clip and pass its progress on; None when the parent cancels."""
     from wan_demo.pipeline import generate
 
+    preset, models = taken
     identity = load_identity(home() / KEYS)
-    timings, key = Timings(), (preset.family, preset.tier, request.mode, str(models.vae.device.type))
+    timings, key = Timings(), (preset.family, preset.tier, request.mode, models.device.type)
     events = generate(request, preset, models, identity, output, inspector, timings.expected(key))
     for event in events:
         if isinstance(event, Published):

@@ -9,6 +9,7 @@ import pytest
 from wan_demo.__main__ import parse, to_request
 from wan_demo.presets import Measured, find
 from wan_demo.request import FRAME_RATES, Delivery, Label, Request, Soundtrack
+from wan_demo.setup import Setup
 from wan_demo.ui import draw
 from wan_demo.ui.job import View
 from wan_demo.worker import STAGES, Progress, Published
@@ -50,7 +51,7 @@ REPORT = {
     ],
 )
 def test_the_command_makes_the_same_request(request_: Request) -> None:
-    words = shlex.split(draw.command(request_, "pocket", "cuda"))
+    words = shlex.split(draw.command(request_, Setup("pocket", "cuda")))
     assert words[:3] == ["python", "-m", "wan_demo"]
     options = parse(words[3:])
     assert to_request(options) == request_

@@ -10,13 +10,16 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from wan_demo.plans import Fit
 from wan_demo.policy import Policy
-from wan_demo.presets import FAMILIES, find
+from wan_demo.presets import FAMILIES, find, tiers
 from wan_demo.request import MAX_SEED, Request
+from wan_demo.setup import Setup
 from wan_demo.store import Timings
 from wan_demo.ui import draw
 from wan_demo.ui.choices import EXAMPLES, SIZES
-from wan_demo.ui.create import CreateTab, Desk, new_seed
+from wan_demo.ui.create import CreateTab, new_seed
+from wan_demo.ui.desk import Desk
 from wan_demo.ui.job import to_request
 from wan_demo.ui.page import build, launch_settings, preferred_language
 from wan_demo.worker import Event, JobError, Progress, Published
@@ -63,6 +66,7 @@ class Double:
 
     closed = 0
     fails = False
+    fits: tuple[Fit, ...] = ()
 
     def run(self, request: Request, output: Path) -> Generator[Event, None, None]:
         try:
@@ -72,6 +76,10 @@ class Double:
             yield Published(output, REPORT)
         finally:
             self.closed += 1
+
+
+def desk(worker: Double, policy: Policy | None = None) -> Desk:
+    return Desk(worker, Setup(), tiers("pocket"), policy or Policy())
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +96,7 @@ def worker() -> Double:
 @pytest.fixture
 def tab(worker: Double) -> CreateTab:
     with gr.Blocks(analytics_enabled=False):
-        return CreateTab(Desk(worker, "pocket", "cpu"))
+        return CreateTab(desk(worker))
 
 
 def test_building_the_page_touches_no_network(worker: Double, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,11 +105,11 @@ def test_building_the_page_touches_no_network(worker: Double, monkeypatch: pytes
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    build(Desk(worker, "pocket", "cpu"))
+    build(desk(worker))
 
 
 def test_only_the_page_itself_can_call_it(worker: Double) -> None:
-    page = build(Desk(worker, "pocket", "cpu"))
+    page = build(desk(worker))
     functions = list(page.fns.values())
     assert functions
     assert {f.api_visibility for f in functions} == {"private"}
@@ -204,7 +212,7 @@ def test_what_the_page_offers_can_be_made() -> None:
 def test_the_label_can_be_turned_off_only_where_the_operator_allows_it(worker: Double) -> None:
     for allowed in (False, True):
         with gr.Blocks(analytics_enabled=False):
-            tab = CreateTab(Desk(worker, "pocket", "cpu", Policy(label_may_be_off=allowed)))
+            tab = CreateTab(desk(worker, Policy(label_may_be_off=allowed)))
         assert ("off" in [value for _, value in tab.label.choices]) == allowed
 
 

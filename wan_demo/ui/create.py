@@ -3,17 +3,13 @@
 import random
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from wan_demo.formats import sound_format
-from wan_demo.policy import Policy
-from wan_demo.presets import PRESETS, Preset, find
 from wan_demo.request import CAPTIONS, FITS, FRAME_RATES, LANGUAGES, MAX_PROMPT, MAX_SEED, PLACES, RequestError
-from wan_demo.store import Timings
 from wan_demo.ui import draw
 from wan_demo.ui.choices import (
     CAPTION_NAMES,
@@ -25,35 +21,16 @@ from wan_demo.ui.choices import (
     SIZES,
     TIMING_NAMES,
 )
-from wan_demo.ui.job import Maker, View, make, to_request
+from wan_demo.ui.desk import Desk
+from wan_demo.ui.job import View, make, to_request
 from wan_demo.ui.media import Listener, Player, Upload
 
 Updates = dict[Any, Any]  # widget -> its new state
+LOOK_S = 2
 
 SHOW_STATUS = (
     "() => { document.getElementById('status').scrollIntoView({ block: 'center', behavior: 'smooth' }); return []; }"
 )
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What the page works with: who makes the clips, of which family, on which device."""
-
-    worker: Maker
-    family: str
-    device: str
-    policy: Policy = field(default_factory=Policy)
-
-    @property
-    def presets(self) -> list[Preset]:
-        return [preset for preset in PRESETS if preset.family == self.family]
-
-    def tier_choices(self) -> list[tuple[str, str]]:
-        """(what it is and costs, tier) of each tier."""
-        return [(draw.tier_choice(preset, self._seconds(preset)), preset.tier) for preset in self.presets]
-
-    def _seconds(self, preset: Preset) -> float | None:
-        return Timings().expected((preset.family, preset.tier, "chain", self.device)).get("total")
 
 
 class CreateTab:
@@ -66,12 +43,14 @@ class CreateTab:
         with gr.Row():
             self.generate = gr.Button("Generate", variant="primary", scale=3, min_width=120)
             self.cancel = gr.Button("Cancel", interactive=False, scale=1, min_width=100)
+        self.fits = gr.HTML(elem_id="fits")
+        self.clock = gr.Timer(LOOK_S)  # the worker knows what fits a moment after the page is there
         self.status = gr.HTML(elem_id="status")
         self._add_result()
         self._connect()
 
     def _add_prompt(self) -> None:
-        examples = [[text] for text in EXAMPLES.get(self.desk.family, ())]
+        examples = [[text] for text in EXAMPLES.get(self.desk.setup.family, ())]
         self.prompt = gr.Textbox(
             examples[0][0] if examples else "",  # so that a stranger can press Generate at once
             label="Describe a scene",
@@ -236,10 +215,20 @@ class CreateTab:
         self.cancel.click(self.cancelled, None, [*buttons, self.status], cancels=[job], **quiet)
         self.sound.change(heard, self.sound, self.player, **quiet)
         self.dice.click(new_seed, None, self.seed, **quiet)
+        asked = {"inputs": [self.tier, self.size], "outputs": [self.fits, self.generate, self.tier, self.clock]}
+        gr.on([self.tier.input, self.size.input, self.clock.tick], self.look, **asked, **quiet)
 
     def refresh(self) -> Updates:
         """What has been timed since the page was built."""
         return {self.tier: gr.Radio(choices=self.desk.tier_choices())}
+
+    def look(self, tier: str, size: str) -> Updates:
+        """Whether the chosen tier runs at the chosen size; what cannot run cannot be asked for."""
+        fit = self.desk.fit(tier, size)
+        if fit is None:
+            return {self.fits: "", self.generate: gr.Button(interactive=True)}
+        shown = {self.fits: draw.fits(fit), self.generate: gr.Button(interactive=fit.fits)}
+        return {**shown, **self.refresh(), self.clock: gr.Timer(active=False)}
 
     def begin(self) -> Updates:
         """Cancel works while a job waits, too; Generate stays, since a full queue refuses without telling a handler."""
@@ -263,7 +252,7 @@ class CreateTab:
         """Make a clip from the values of `form`. Close it to cancel."""
         try:
             request = to_request(dict(zip(self.form, values, strict=True)))
-            find(self.desk.family, request.tier).check(request)
+            self.desk.preset(request.tier).check(request)
         except RequestError as error:
             yield {self.status: draw.refusal(str(error))}
             return
@@ -281,7 +270,7 @@ class CreateTab:
                 self.video: str(view.published.path),
                 self.figures: draw.results(view.published.report),
                 self.motion: draw.beats(view.published.report) if "beats" in view.published.report else "",
-                self.command: draw.command(view.request, self.desk.family, self.desk.device),
+                self.command: draw.command(view.request, self.desk.setup),
             }
         return updates
 

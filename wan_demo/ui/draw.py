@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from wan_demo.plans import Fit
 from wan_demo.presets import Preset
 from wan_demo.request import FRAME_RATES, Request, Soundtrack
+from wan_demo.setup import Setup
 from wan_demo.ui.job import View
 from wan_demo.worker import STAGES
 
@@ -35,15 +37,29 @@ TIERS = {  # name, what it is
 }
 
 
-def tier_choice(preset: Preset, seconds: float | None) -> str:
-    """A tier and what it costs, one line each. seconds: a whole clip on this machine, None before the first."""
+def tier_choice(preset: Preset, seconds: float | None, fit: Fit | None = None) -> str:
+    """A tier and what it costs, one line each. seconds: a whole clip on this machine, None before the first; fit: at
+    720p, None until it is known.
+    """
     name, what = TIERS[preset.tier]
     steps = f"{preset.schedule.steps} steps" + (", guided" if preset.guidance != 1 else "")
     cost = "not timed on this machine yet" if seconds is None else f"about {duration(seconds)} on this machine"
+    if fit is not None and not fit.fits:
+        cost = "does not fit this machine"
+    elif fit is not None and fit.model_s is not None and seconds is None:
+        cost += f" (its models alone: {duration(fit.model_s)}, estimated)"
     lines = [name, f"{steps}; {cost}", what]
     if preset.measured:
         lines.append(f"{preset.measured.all_right:.0%} of {preset.measured.clips} test clips show all that was asked")
     return "\n".join(lines)
+
+
+def fits(fit: Fit) -> str:
+    """Whether what is chosen runs here, and why."""
+    if not fit.fits:
+        return refusal(f"This does not fit here: {fit.why}. Choose another tier or size, or a larger machine.")
+    host = f"; {fit.host_gib:.1f} GiB wait in the machine's own memory" if fit.host_gib else ""
+    return f'<p class="fits">Fits here: {escape(fit.why)}{host}.</p>'
 
 
 def duration(seconds: float) -> str:
@@ -121,10 +137,9 @@ def figures(values: Mapping[str, object]) -> str:
     return f'<dl class="figures">{cells}</dl>'
 
 
-def command(request: Request, family: str, device: str) -> str:
+def command(request: Request, setup: Setup) -> str:
     """The shell command that makes the clip again."""
     options = {
-        "family": family,
         "tier": request.tier,
         "seed": request.seed,
         "mode": request.mode,
@@ -138,9 +153,8 @@ def command(request: Request, family: str, device: str) -> str:
         **_sound_options(request.sound),
         "label": request.delivery.label.place,
         "label-language": request.delivery.label.language,
-        "device": device,
     }
-    words = ["python", "-m", "wan_demo", "generate"]
+    words = ["python", "-m", "wan_demo", "generate", *setup.flags()]
     for name, value in options.items():
         words += [f"--{name}"] if value is True else [f"--{name}={value}"]  # what starts with - needs the =
     return shlex.join([*words, *(["--"] if request.prompt.startswith("-") else []), request.prompt])

@@ -6,7 +6,8 @@ import gradio as gr
 
 from wan_demo.request import LANGUAGES
 from wan_demo.ui.check import CheckTab
-from wan_demo.ui.create import CreateTab, Desk
+from wan_demo.ui.create import CreateTab
+from wan_demo.ui.desk import Desk
 from wan_demo.ui.style import CSS, FONTS, HEADER, LOOKS, MONO_FONTS
 
 WAITING = 8  # jobs in the queue, the running one too; the next visitor is told to come back

@@ -53,8 +53,8 @@ CSS = """
 .gradio-container { max-width: 980px !important; margin: 0 auto !important; }
 .gradio-container * { overflow-wrap: anywhere; }
 .top h1 { font-size: 1.7rem; font-weight: 650; letter-spacing: -.02em; margin: .6rem 0 .3rem; }
-.top p, .hint { color: var(--body-text-color-subdued); line-height: 1.5; margin: 0; max-width: 46rem; }
-.hint { font-size: .88rem; }
+.top p, .hint, .fits { color: var(--body-text-color-subdued); line-height: 1.5; margin: 0; max-width: 46rem; }
+.hint, .fits { font-size: .88rem; }
 
 #examples .label { color: var(--body-text-color-subdued); font-weight: 500; }
 #tier .wrap { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 280px), 1fr)); gap: .6rem; }
