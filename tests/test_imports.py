@@ -16,7 +16,7 @@ LAYER_OF = {
     **dict.fromkeys(STAGES, "stages"),
     **dict.fromkeys(("edit", "publish"), "parts"),
     **{name: name for name in ("quantize", "models", "pipeline", "store", "check", "worker", "ui")},
-    **{name: name for name in ("integrity", "download", "hub", "student")},
+    **{name: name for name in ("integrity", "download", "hub", "lora", "student")},
     "__main__": "main",
 }
 
@@ -27,7 +27,8 @@ MAY_IMPORT = {
     "integrity": {"values", "store"},
     "download": {"values", "integrity"},
     "hub": {"values", "integrity", "download"},
-    "student": {"values", "store", "quantize", "integrity"},
+    "lora": {"values", "integrity"},
+    "student": {"values", "store", "quantize", "integrity", "lora"},
     "models": {"values", "quantize", "integrity"},
     "parts": {"values", "stages", "check", "parts"},  # of the pipeline
     "pipeline": {"values", "stages", "check", "quantize", "models", "parts"},
@@ -54,9 +55,7 @@ MAY_IMPORT = {
     "distill": {"values", "stages", "quantize", "integrity", "models", "parts", "pipeline", "distill"},
 }
 
-MODEL_CODE = {f"wan_demo.{name}" for name in ("models", "quantize", "student", "text", "diffuse", "decode")} | {
-    "distill"
-}
+MODEL_CODE = {f"wan_demo.{name}" for name in ("models", "quantize", "text", "diffuse", "decode")} | {"distill"}
 MODEL_CODE |= {"wan_demo.safety.classifier"}  # a process of its own loads it, see safety/guard.py
 PAGE_CODE = {"app", "wan_demo.ui"}
 VIDEO_CODE = {"wan_demo.mp4", "wan_demo.sound"}

@@ -9,6 +9,7 @@ import json
 import logging
 from pathlib import Path
 
+import torch
 from bitsandbytes.nn import Int8Params, Linear8bitLt
 from diffusers import WanTransformer3DModel
 from safetensors.torch import load_file, save_file
@@ -31,6 +32,23 @@ def quantize(model: WanTransformer3DModel) -> WanTransformer3DModel:
     for name, layer in _linears(model):
         _put(model, name, _eight_bit(layer, layer.weight.data))
     return model
+
+
+def empty(folder: Path) -> WanTransformer3DModel:
+    """The model of a folder's config.json without its weights, for `fill` and `save`; it cannot run."""
+    _hush()
+    with torch.device("meta"):
+        return WanTransformer3DModel.from_config(json.loads((folder / "config.json").read_text())).eval()
+
+
+def fill(model: WanTransformer3DModel, name: str, tensor: Tensor) -> None:
+    """Put a float tensor where it belongs, as 8-bit where `quantize` would: so no float copy of all is ever made."""
+    path, _, kind = name.rpartition(".")
+    layer = model.get_submodule(path)
+    if kind == "weight" and isinstance(layer, nn.Linear) and not path.startswith(SKIP):
+        _put(model, path, _eight_bit(layer, tensor))
+    else:
+        setattr(layer, kind, nn.Parameter(tensor, requires_grad=False))
 
 
 def save(model: WanTransformer3DModel, folder: Path) -> None:
