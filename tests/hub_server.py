@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +22,12 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder, self.repo = folder, repo
         self.served: Counter[str] = Counter()
+        self.starts: dict[str, int] = {}  # of each large file, the byte that was asked for first
         self.requests = 0
         self.refusal: tuple[int, str] | None = None  # a status and the hub's error code, for every file
         self.budget: int | None = None  # bytes of large files that are sent before connections break
+        self.breaks = 0  # connections that break before the next piece
+        self.slow_s = 0.0  # between two pieces
         self.garbled = ""  # name of a file that is sent with its last byte changed
         self.lock = threading.Lock()
 
@@ -33,6 +37,9 @@ class Hub(ThreadingHTTPServer):
 
     def spend(self, wanted: int) -> int:
         with self.lock:
+            if self.breaks:
+                self.breaks -= 1
+                return 0
             if self.budget is None:
                 return wanted
             allowed = min(wanted, self.budget)
@@ -108,9 +115,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
+        if _large(path):
+            self.server.starts.setdefault(name, start)
         for at in range(start, len(data), PIECE):
             piece = data[at : at + PIECE]
             sent = self.server.spend(len(piece)) if _large(path) else len(piece)
+            time.sleep(self.server.slow_s)
             self.wfile.write(piece[:sent])
             self.server.served[name] += sent
             if sent < len(piece):

@@ -87,7 +87,7 @@ def generate(address: str, values: list[object]) -> str:
 @shipped
 def test_a_clip_through_the_page(tmp_path: Path) -> None:
     with served(tmp_path) as address:
-        what = ["a red ball bounces over green grass", "distilled", 1, 1, "chain"]
+        what = ["a red ball bounces over green grass", "", "distilled", 1, 1, "chain"]
         how = ["720x720", "24", "h265", "even", True, "top left", "es"]
         heard = [None, "cut", False, True, "", "off"]
         told = generate(address, [*what, *how, *heard])

@@ -17,10 +17,8 @@ LAYER_OF = {
     **dict.fromkeys(STAGES, "stages"),
     **dict.fromkeys(("edit", "publish"), "parts"),
     **{name: name for name in ("quantize", "models", "pipeline", "store", "check", "worker", "ui")},
-    **{
-        name: name
-        for name in ("integrity", "download", "hub", "student", "placement", "fit", "bench", "locate", "shelf")
-    },
+    **{name: name for name in ("integrity", "download", "hub", "lora", "student", "locate")},
+    **{name: name for name in ("placement", "fit", "shelf", "bench")},
     **dict.fromkeys(("cost", "rates"), "fit"),
     "__main__": "main",
 }
@@ -32,7 +30,8 @@ MAY_IMPORT = {
     "integrity": {"values", "store"},
     "download": {"values", "integrity"},
     "hub": {"values", "integrity", "download"},
-    "student": {"values", "store", "quantize", "integrity"},
+    "lora": {"values", "integrity"},
+    "student": {"values", "store", "quantize", "integrity", "lora"},
     "placement": {"values"},
     "models": {"values", "quantize", "integrity", "placement"},
     "fit": {"values", "stages", "quantize", "placement", "models", "fit"},
@@ -44,8 +43,17 @@ MAY_IMPORT = {
     "store": {"values"},
     "check": {"values", "stages"},
     "worker": {"values", "stages", "models", "shelf", "pipeline", "store"},
-    "ui": {"values", "stages", "store", "check", "worker", "ui"},  # the models live in the worker's process
-    "app": {"values", "store", "integrity", "locate", "worker", "ui"},
+    "ui": {
+        "values",
+        "stages",
+        "store",
+        "check",
+        "integrity",
+        "locate",
+        "worker",
+        "ui",
+    },  # the models live in the worker's process
+    "app": {"values", "ui"},
     "main": {
         *(
             "values",
@@ -68,7 +76,7 @@ MAY_IMPORT = {
     "distill": {"values", "stages", "quantize", "integrity", "models", "parts", "pipeline", "distill"},
 }
 
-MODELS = ("models", "quantize", "student", "text", "diffuse", "decode", "cost", "rates", "bench")
+MODELS = ("models", "quantize", "text", "diffuse", "decode", "cost", "rates", "bench")
 MODEL_CODE = {f"wan_demo.{name}" for name in MODELS} | {"distill"}
 MODEL_CODE |= {"wan_demo.safety.classifier"}  # a process of its own loads it, see safety/guard.py
 PAGE_CODE = {"app", "wan_demo.ui"}

@@ -18,6 +18,7 @@ from wan_demo.store import Digests
 CHECKSUMS = "checksums.json"
 REPAIR = "restore it with `git checkout -- wan_demo/weights`, or clone the repository again"
 MODEL = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"
+STEM = "diffusion_pytorch_model"  # of a diffusers part's weights files
 EXPERTS = ("transformer", "transformer_2")
 CLASSES = {
     "text_encoder": "UMT5EncoderModel",
@@ -56,11 +57,12 @@ def verify(folder: Path, repair: str = REPAIR) -> None:
             raise WeightsError(f"The weights file {path} is damaged: {repair}.")
 
 
-def write_checksums(folder: Path) -> None:
-    """Publish the present files of a weights folder as the right ones."""
+def write_checksums(folder: Path) -> dict[str, str]:
+    """Publish the present files of a weights folder as the right ones, and return {name: SHA-256}."""
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.name != CHECKSUMS)
     digests = {name: digest(folder / name) for name in names}
     (folder / CHECKSUMS).write_text(json.dumps(digests, indent=2) + "\n")
+    return digests
 
 
 def inspect(folder: Path) -> None:
@@ -78,21 +80,26 @@ def inspect(folder: Path) -> None:
     for part, wanted in CLASSES.items():
         found = (index.get(part) or ["", None])[-1]
         if found != wanted:
-            raise WeightsError(f"{folder} has {found} where a {wanted} should be ({part}): choose {MODEL}.")
+            raise WeightsError(f"{folder} has {found} where {wanted} should be ({part}): choose {MODEL}.")
         _read_json(folder / part / "config.json")
-        _inspect_weights(folder / part, "model" if part == "text_encoder" else "diffusion_pytorch_model")
+        for path in weight_files(folder / part, "model" if part == "text_encoder" else STEM):
+            header(path)
     for name in NEEDED:
         _read_json(folder / name)
     if not any((folder / "tokenizer" / name).is_file() for name in ("tokenizer.json", "spiece.model")):
         raise IncompleteError(f"{folder / 'tokenizer' / 'tokenizer.json'} is missing: {_again()}.")
 
 
-def _inspect_weights(part: Path, stem: str) -> None:
-    """One part's safetensors: a single file, or shards and the index that lists every tensor."""
+def weight_files(part: Path, stem: str = STEM) -> list[Path]:
+    """One part's safetensors: a single file, or the shards that its index names.
+
+    Raises:
+        IncompleteError: there are none, or one is missing.
+        WeightsError: there are pickle files instead, or a shard is not what the index says.
+    """
     single, listing = part / f"{stem}.safetensors", part / f"{stem}.safetensors.index.json"
     if single.is_file():
-        header(single)
-        return
+        return [single]
     if not listing.is_file():
         pickles = sorted(path.name for path in part.glob("*") if path.suffix in PICKLES)
         if pickles:
@@ -101,15 +108,17 @@ def _inspect_weights(part: Path, stem: str) -> None:
                 f" only safetensors is opened, so choose a folder that has {single.name}."
             )
         raise IncompleteError(f"{single} (or its shards and their index) is missing: {_again()}.")
-    shard_of = _read_json(listing).get("weight_map") or {}
-    if not shard_of:
+    shard_of = _read_json(listing).get("weight_map")
+    if not isinstance(shard_of, dict) or not shard_of:
         raise WeightsError(f"{listing} names no weights: {_again(listing)}.")
-    for shard in sorted(set(shard_of.values())):
-        if not (part / shard).is_file():
-            raise IncompleteError(f"{part / shard} is missing, which {listing.name} names: {_again()}.")
-        absent = {name for name, file in shard_of.items() if file == shard} - header(part / shard).keys()
+    shards = [part / name for name in sorted(set(shard_of.values()))]
+    for shard in shards:
+        if not shard.is_file():
+            raise IncompleteError(f"{shard} is missing, which {listing.name} names: {_again()}.")
+        absent = {name for name, file in shard_of.items() if file == shard.name} - header(shard).keys()
         if absent:
-            raise WeightsError(f"{part / shard} lacks {min(absent)}, which {listing.name} names: {_again(part)}.")
+            raise WeightsError(f"{shard} lacks {min(absent)}, which {listing.name} names: {_again(part)}.")
+    return shards
 
 
 def header(path: Path) -> dict[str, Any]:

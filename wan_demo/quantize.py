@@ -84,10 +84,25 @@ KINDS: dict[str, type[EightBit]] = {"int8": Int8Linear, "fp8": Fp8Linear}
 
 def quantize(model: WanTransformer3DModel, kind: str = "int8") -> WanTransformer3DModel:
     """Replace the blocks' linear layers by 8-bit ones of a kind of KINDS, in place, one after another."""
-    for name, layer in _linears(model):
-        parent, _, child = name.rpartition(".")
-        setattr(model.get_submodule(parent), child, KINDS[kind](layer))
+    for name, layer in list(model.named_modules()):
+        if isinstance(layer, nn.Linear) and not name.startswith(SKIP):
+            _put(model, name, KINDS[kind](layer))
     return model
+
+
+def empty(folder: Path) -> WanTransformer3DModel:
+    """The model of a folder's config.json without its weights, for `fill` and `save`; it cannot run."""
+    with torch.device("meta"):
+        return WanTransformer3DModel.from_config(json.loads((folder / "config.json").read_text())).eval()
+
+
+def fill(model: WanTransformer3DModel, name: str, tensor: Tensor) -> None:
+    """Put a float tensor where it belongs, as int8 where `quantize` would: so no float copy of all is ever made."""
+    path, _, kind = name.rpartition(".")
+    layer = model.get_submodule(path)
+    setattr(layer, kind, nn.Parameter(tensor, requires_grad=False))
+    if kind == "weight" and isinstance(layer, nn.Linear) and not path.startswith(SKIP):
+        _put(model, path, Int8Linear(layer))
 
 
 def save(model: WanTransformer3DModel, folder: Path) -> None:
@@ -143,9 +158,6 @@ def _to_fp8(x: Tensor) -> tuple[Tensor, Tensor]:
     return (x / scale).to(torch.float8_e4m3fn), scale
 
 
-def _linears(model: nn.Module) -> list[tuple[str, nn.Linear]]:
-    return [
-        (name, layer)
-        for name, layer in model.named_modules()
-        if isinstance(layer, nn.Linear) and not name.startswith(SKIP)
-    ]
+def _put(model: nn.Module, name: str, layer: nn.Module) -> None:
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, layer)
