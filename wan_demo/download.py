@@ -85,20 +85,20 @@ def bring(source: Source, place: Place, files: list[RepoFile]) -> Iterator[Trans
         return sum(here(source, place, file) for file in large)
 
     pace = Pace("Downloading", sum(file.size for file in large), done())
+    yield pace.at(pace.start)
     stop = threading.Event()
     with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
         jobs = [pool.submit(_bring_one, source, place, file, stop) for file in large]
         try:
             waiting: Any = jobs
             while waiting:
-                yield pace.at(done())
                 ended, waiting = wait(jobs, POLL_S, FIRST_EXCEPTION)
                 for job in ended:
                     job.result()
+                yield pace.at(done())
         finally:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
-    yield pace.at(done())
 
 
 def _bring_one(source: Source, place: Place, file: RepoFile, stop: threading.Event) -> None:
