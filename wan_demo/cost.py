@@ -106,7 +106,7 @@ def _trace(build: Callable[[], nn.Module], run: Callable[[Any], Any]) -> Cost:
         model = build()
         tensors = [*model.parameters(), *model.buffers()]
         weights = sum(tensor.nbytes for tensor in tensors)
-        live, flops = _Live(tensors), FlopCounterMode(display=False, custom_mapping={_INT8: _int8_work})
+        live, flops = Live(tensors), FlopCounterMode(display=False, custom_mapping={_INT8: _int8_work})
         with _Fused(), flops, live:
             run(model)
     work = dict.fromkeys((ATTENTION, MATMUL, CONV), 0.0)
@@ -134,7 +134,7 @@ class _Fused(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-class _Live(TorchDispatchMode):
+class Live(TorchDispatchMode):
     """Counts the bytes of the tensors that were made and are still held, but for those that were there before."""
 
     def __init__(self, before: Iterable[Tensor]) -> None:

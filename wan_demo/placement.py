@@ -17,7 +17,7 @@ def lent(part: nn.Module, device: torch.device) -> Iterator[None]:
     home = {tensor: tensor.data for tensor in itertools.chain(part.parameters(), part.buffers())}
     try:
         for tensor in home:
-            tensor.data = tensor.data.to(device, non_blocking=True)
+            tensor.data = tensor.data.to(device, non_blocking=True, copy=True)
         yield
     finally:
         for tensor, data in home.items():
