@@ -20,6 +20,8 @@ LAYER_OF = {
     **{name: name for name in ("integrity", "download", "hub", "lora", "student", "locate")},
     **{name: name for name in ("placement", "fit", "shelf", "bench")},
     **dict.fromkeys(("cost", "rates"), "fit"),
+    "random_weights": "bench",
+    "machine": "main",
     "__main__": "main",
 }
 
@@ -37,46 +39,21 @@ MAY_IMPORT = {
     "fit": {"values", "stages", "quantize", "placement", "models", "fit"},
     "locate": {"values", "hub", "student"},
     "shelf": {"values", "integrity", "models", "fit"},
-    "bench": {"values", "stages", "quantize", "placement", "models", "fit", "parts", "pipeline", "store"},
+    "bench": {"values", "stages", "quantize", "models", "fit", "parts", "pipeline"},
     "parts": {"values", "stages", "check", "parts"},  # of the pipeline
     "pipeline": {"values", "stages", "check", "quantize", "models", "parts"},
     "store": {"values"},
     "check": {"values", "stages"},
     "worker": {"values", "stages", "models", "shelf", "pipeline", "store"},
-    "ui": {
-        "values",
-        "stages",
-        "store",
-        "check",
-        "integrity",
-        "locate",
-        "worker",
-        "ui",
-    },  # the models live in the worker's process
+    # the models live in the worker's process
+    "ui": {"values", "stages", "store", "check", "integrity", "locate", "worker"} | {"ui"},
     "app": {"values", "ui"},
-    "main": {
-        *(
-            "values",
-            "stages",
-            "quantize",
-            "integrity",
-            "hub",
-            "student",
-            "models",
-            "pipeline",
-            "store",
-            "check",
-            "worker",
-            "fit",
-            "bench",
-            "locate",
-            "shelf",
-        )
-    },
+    "main": {"values", "stages", "store", "check", "integrity", "locate", "shelf", "models", "pipeline", "fit", "bench"}
+    | {"worker", "main"},
     "distill": {"values", "stages", "quantize", "integrity", "models", "parts", "pipeline", "distill"},
 }
 
-MODELS = ("models", "quantize", "text", "diffuse", "decode", "cost", "rates", "bench")
+MODELS = ("models", "quantize", "text", "diffuse", "decode", "cost", "rates", "bench", "random_weights")
 MODEL_CODE = {f"wan_demo.{name}" for name in MODELS} | {"distill"}
 MODEL_CODE |= {"wan_demo.safety.classifier"}  # a process of its own loads it, see safety/guard.py
 PAGE_CODE = {"app", "wan_demo.ui"}

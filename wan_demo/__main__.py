@@ -13,7 +13,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from wan_demo import machine
 from wan_demo.events import STAGES, Event, Notice, Published
+from wan_demo.integrity import WeightsError
 from wan_demo.policy import FILE, PolicyError, load_policy
 from wan_demo.presets import find
 from wan_demo.provenance.identity import IdentityError, load_identity
@@ -52,10 +54,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 failed, 2 refused; of `check` 3 and 4, see `check_file`."""
     try:
         options = parse(arguments)
-        return generate(options) if options.command == "generate" else check_file(options)
+        commands = {"generate": generate, "check": check_file, "fit": machine.fit, "bench": machine.bench}
+        return {**commands, "fetch": machine.fetch}[options.command](options)
     except RequestError as error:
         print(error, file=sys.stderr)
         return REFUSED
+    except WeightsError as error:
+        print(error, file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("Stopped; nothing was written.", file=sys.stderr)
         return 130
@@ -92,6 +98,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     look = commands.add_parser("check", help="tell whether a video is ours, and as it was published")
     look.add_argument("file", type=Path)
     look.add_argument("--json", action="store_true", help="print what was found on stdout as JSON")
+    machine.add_commands(commands)
     return parser.parse_args(arguments)
 
 
@@ -103,7 +110,6 @@ def generate(options: argparse.Namespace) -> int:
     check_output(output)
 
     from wan_demo import pipeline, shelf  # heavy: not before the request has been found good
-    from wan_demo.integrity import WeightsError
     from wan_demo.locate import at_hand
     from wan_demo.safety.inspector import Inspector
     from wan_demo.store import KEYS, Records, Timings, home

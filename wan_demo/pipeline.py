@@ -70,7 +70,7 @@ def generate(
     clock, started = Clock(expected), time.perf_counter()
     preset = preset.drawn(request.delivery, request.duration_s)
     latents = yield from with_less_memory(models, lambda: draw(request, preset, models, clock))
-    clip = yield from with_less_memory(models, lambda: _decode(latents, models, clock))
+    clip = yield from with_less_memory(models, lambda: decoded(latents, models, clock))
     edit = yield from _edit(clip, request, given, clock)
     mark = identity.mark(facts(request, preset, given))
     made, seen = yield from publish(edit, request, mark, identity, output, inspector, clock)
@@ -110,7 +110,7 @@ def with_less_memory(
         yield Notice(f"The device's memory was full, so from now on {plan.why}, which takes longer.")
 
 
-def _decode(latents: Latents, models: Models, clock: Clock) -> Generator[Progress, None, Clip]:
+def decoded(latents: Latents, models: Models, clock: Clock) -> Generator[Progress, None, Clip]:
     with clock.stage("decode"):
         yield clock.progress()
         with models.present("vae") as vae:

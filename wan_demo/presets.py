@@ -32,6 +32,16 @@ class Schedule:
     def steps(self) -> int:
         return len(self.high) + len(self.low) - 2
 
+    def cut(self, steps: int) -> "Schedule":
+        """About as many steps, at least one an expert, spread over the same levels: for timing, not for pictures."""
+        share = min(1.0, steps / self.steps)
+
+        def some(levels: tuple[float, ...]) -> tuple[float, ...]:
+            count = max(1, round(share * (len(levels) - 1)))
+            return tuple(levels[round(i * (len(levels) - 1) / count)] for i in range(count + 1))
+
+        return Schedule(some(self.high), some(self.low), some(self.direct), self.shift)
+
 
 @dataclass(frozen=True)
 class Measured:
