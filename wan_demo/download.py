@@ -38,10 +38,11 @@ POLL_S = 0.5
 
 @dataclass(frozen=True)
 class Source:
-    """A repository of the hub, at one revision."""
+    """A repository of the hub, at one revision. experts: False for a student that brings its own."""
 
     repo: str
     revision: str
+    experts: bool = True
 
 
 @dataclass(frozen=True)
