@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 COMMIT = "5be7df9619b54f4e2667b2755bc6a756675b5cd7"
@@ -30,6 +31,9 @@ class Hub(ThreadingHTTPServer):
         self.slow_s = 0.0  # between two pieces
         self.garbled = ""  # name of a file that is sent with its last byte changed
         self.lock = threading.Lock()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client may hang up."""
 
     @property
     def endpoint(self) -> str:

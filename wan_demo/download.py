@@ -29,7 +29,8 @@ from huggingface_hub.utils._fixes import WeakFileLock
 from huggingface_hub.utils._headers import build_hf_headers
 from tqdm import tqdm
 
-from wan_demo.events import Pace, Transfer
+from wan_demo.clock import Pace
+from wan_demo.events import Transfer
 from wan_demo.integrity import MODEL, WeightsError, hashing, remember
 
 FILES_AT_ONCE = 8

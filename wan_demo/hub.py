@@ -14,8 +14,9 @@ from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils._paths import filter_repo_objects
 
+from wan_demo.clock import Pace
 from wan_demo.download import Place, Source, bring, here, in_a_sentence, silent_bar
-from wan_demo.events import Pace, Transfer
+from wan_demo.events import Transfer
 from wan_demo.integrity import EXPERTS, MODEL, IncompleteError, WeightsError, check_blobs, inspect
 
 __all__ = ["WAN22", "Place", "Source", "Survey", "cached", "check", "fetch", "survey"]

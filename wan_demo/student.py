@@ -15,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from wan_demo import quantize
-from wan_demo.events import Pace, Transfer
+from wan_demo.clock import Pace
+from wan_demo.events import Transfer
 from wan_demo.integrity import (
     EXPERTS,
     STEM,
