@@ -29,6 +29,7 @@ class Hub(ThreadingHTTPServer):
         self.budget: int | None = None  # bytes of large files that are sent before connections break
         self.breaks = 0  # connections that break before the next piece
         self.slow_s = 0.0  # between two pieces
+        self.portal = False  # answers everything with a page, as a hotel's network does
         self.garbled = ""  # name of a file that is sent with its last byte changed
         self.lock = threading.Lock()
 
@@ -79,6 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         self.server.requests += 1
+        if self.server.portal:
+            return self.reply(200, b"<html>Log in</html>", {"Content-Type": "text/html"})
         path = unquote(urlsplit(self.path).path).lstrip("/")
         if path.startswith("cdn/"):
             return self.send_file(path.removeprefix("cdn/"))

@@ -186,6 +186,11 @@ def test_no_network(tmp_path: Path) -> None:
     assert "check the network" in refusal(SOURCE, Place(tmp_path, "http://127.0.0.1:9"))
 
 
+def test_a_network_that_answers_with_a_page_of_its_own(server: Hub, place: Place) -> None:
+    server.portal = True
+    assert "check the network" in refusal(SOURCE, place)
+
+
 def test_offline_takes_what_is_whole_and_nothing_else(server: Hub, place: Place, hub_folder: Path) -> None:
     offline = Place(place.cache, place.endpoint, offline=True)
     assert "is not whole in" in refusal(SOURCE, offline)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ def in_a_sentence(source: Source, place: Place) -> Iterator[None]:
         yield
     except HfHubHTTPError as error:
         raise WeightsError(_refusal(error, source, place)) from error
-    except (httpx2.HTTPError, HFValidationError, OSError) as error:
+    except (httpx2.HTTPError, HFValidationError, JSONDecodeError, OSError) as error:
         raise WeightsError(_trouble(error, source, place)) from error
 
 
