@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 COMMIT = "5be7df9619b54f4e2667b2755bc6a756675b5cd7"
@@ -28,8 +29,12 @@ class Hub(ThreadingHTTPServer):
         self.budget: int | None = None  # bytes of large files that are sent before connections break
         self.breaks = 0  # connections that break before the next piece
         self.slow_s = 0.0  # between two pieces
+        self.portal = False  # answers everything with a page, as a hotel's network does
         self.garbled = ""  # name of a file that is sent with its last byte changed
         self.lock = threading.Lock()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client may hang up."""
 
     @property
     def endpoint(self) -> str:
@@ -75,6 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         self.server.requests += 1
+        if self.server.portal:
+            return self.reply(200, b"<html>Log in</html>", {"Content-Type": "text/html"})
         path = unquote(urlsplit(self.path).path).lstrip("/")
         if path.startswith("cdn/"):
             return self.send_file(path.removeprefix("cdn/"))

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections import namedtuple
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,11 @@ def test_no_network(tmp_path: Path) -> None:
     assert "check the network" in refusal(SOURCE, Place(tmp_path, "http://127.0.0.1:9"))
 
 
+def test_a_network_that_answers_with_a_page_of_its_own(server: Hub, place: Place) -> None:
+    server.portal = True
+    assert "check the network" in refusal(SOURCE, place)
+
+
 def test_offline_takes_what_is_whole_and_nothing_else(server: Hub, place: Place, hub_folder: Path) -> None:
     offline = Place(place.cache, place.endpoint, offline=True)
     assert "is not whole in" in refusal(SOURCE, offline)
@@ -197,6 +203,20 @@ def test_offline_takes_what_is_whole_and_nothing_else(server: Hub, place: Place,
     (folder / "transformer_2" / "config.json").unlink()
     assert "is not whole in" in refusal(SOURCE, offline)
     assert same(finish(SOURCE, place)[0], hub_folder)
+
+
+def test_a_student_needs_all_but_the_experts(server: Hub, place: Place, hub_folder: Path) -> None:
+    rest = replace(SOURCE, experts=False)
+    shared = {name: size for name, size in large(hub_folder).items() if not name.startswith("transformer")}
+    folder, seen = finish(rest, place)
+    assert seen[0].total == sum(shared.values())
+    assert not [name for name in server.served if name.startswith("transformer")]
+    assert hub.cached(rest, place) == folder
+    assert hub.cached(SOURCE, place) is None
+    assert hub.survey(rest, place).missing == 0
+    finish(SOURCE, place)
+    assert same(folder, hub_folder)
+    assert hub.survey(rest, place).total < hub.survey(SOURCE, place).total
 
 
 def test_the_environment_can_say_offline(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

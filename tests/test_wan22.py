@@ -1,5 +1,6 @@
 """The wan22 family on small random weights in the hub's layout: our loader and chain against WanPipeline."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -13,7 +14,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, WanPipeline
 from tests.tiny import tiny_expert
 from wan_demo import models, quantize
 from wan_demo.clock import Clock
-from wan_demo.integrity import WeightsError
+from wan_demo.integrity import WeightsError, write_checksums
 from wan_demo.locate import locate
 from wan_demo.models import Models
 from wan_demo.pipeline import draw, result_of
@@ -116,6 +117,19 @@ def test_a_folder_is_located(hub_folder: Path, student: Path) -> None:
     shelf = Shelf([full], "cpu")
     with pytest.raises(WeightsError, match=r"no student for the distilled tier.*--student FOLDER or --lora HIGH LOW"):
         shelf.take("distilled")
+
+
+def test_a_student_of_its_own_needs_no_full_experts(hub_folder: Path, student: Path, tmp_path: Path) -> None:
+    for part in ("tokenizer", "text_encoder", "vae", "scheduler"):
+        shutil.copytree(hub_folder / part, tmp_path / part)
+    shutil.copy(hub_folder / "model_index.json", tmp_path)
+    write_checksums(student)
+    (distilled,) = result_of(locate(Setup("wan22", weights=tmp_path, student=student)))  # type: ignore[arg-type]
+    assert (distilled.tier, distilled.weights, distilled.experts) == ("distilled", tmp_path, student)
+    parts = models.load(replace(distilled, precision="fp32"))
+    assert parts.high.blocks[0].attn1.to_q.weight.dtype == torch.int8
+    both = result_of(locate(Setup("wan22", weights=hub_folder, student=student)))  # type: ignore[arg-type]
+    assert [preset.tier for preset in both] == ["full", "distilled"]
 
 
 def test_a_tokenizer_without_bounds_gets_the_window(hub_folder: Path, tmp_path: Path) -> None:

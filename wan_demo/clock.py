@@ -1,11 +1,11 @@
-"""Times the stages of a chain, and tells how far it is."""
+"""Times the stages of a chain and the way of its weights, and tells how far they are."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
-from wan_demo.events import FRAME_STAGES, Progress
+from wan_demo.events import FRAME_STAGES, Progress, Transfer
 
 Item = TypeVar("Item")
 
@@ -54,3 +54,17 @@ class Clock:
             now = (time.perf_counter() - self.started) / step * steps
         later = (s for name, s in self.expected.items() if name not in (*self.seconds, *parts, "total"))
         return Progress(self.name, step, steps, now * (1 - step / steps) + sum(later))
+
+
+class Pace:
+    """What is left, told from how fast this run has been so far."""
+
+    def __init__(self, what: str, total: int, start: int = 0) -> None:
+        self.what, self.total, self.start = what, total, start
+        self.began = time.perf_counter()
+
+    def at(self, done: int) -> Transfer:
+        """The state of things when `done` bytes are there, `start` of them from an earlier run."""
+        new = done - self.start
+        left = (time.perf_counter() - self.began) * (self.total - done) / new if new > 0 else None
+        return Transfer(self.what, done, self.total, left)

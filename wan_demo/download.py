@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ from huggingface_hub.utils._fixes import WeakFileLock
 from huggingface_hub.utils._headers import build_hf_headers
 from tqdm import tqdm
 
-from wan_demo.events import Pace, Transfer
+from wan_demo.clock import Pace
+from wan_demo.events import Transfer
 from wan_demo.integrity import MODEL, WeightsError, hashing, remember
 
 FILES_AT_ONCE = 8
@@ -38,10 +40,17 @@ POLL_S = 0.5
 
 @dataclass(frozen=True)
 class Source:
-    """A repository of the hub, at one revision."""
+    """A repository of the hub, at one revision. experts: False for a student that brings its own."""
 
     repo: str
     revision: str
+    experts: bool = True
+
+    @classmethod
+    def named(cls, name: str) -> "Source":
+        """Of REPOSITORY@REVISION."""
+        repo, _, revision = name.partition("@")
+        return cls(repo, revision)
 
 
 @dataclass(frozen=True)
@@ -177,7 +186,7 @@ def in_a_sentence(source: Source, place: Place) -> Iterator[None]:
         yield
     except HfHubHTTPError as error:
         raise WeightsError(_refusal(error, source, place)) from error
-    except (httpx2.HTTPError, HFValidationError, OSError) as error:
+    except (httpx2.HTTPError, HFValidationError, JSONDecodeError, OSError) as error:
         raise WeightsError(_trouble(error, source, place)) from error
 
 

@@ -1,6 +1,5 @@
 """What a job tells as it goes. No model code is needed to read it, so the page starts without any."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,20 +53,6 @@ class Transfer:
             return text
         minutes = round(self.seconds_left / 60)
         return f"{text}, {minutes} min left" if minutes else f"{text}, {round(self.seconds_left)} s left"
-
-
-class Pace:
-    """What is left, told from how fast this run has been so far."""
-
-    def __init__(self, what: str, total: int, start: int = 0) -> None:
-        self.what, self.total, self.start = what, total, start
-        self.began = time.monotonic()
-
-    def at(self, done: int) -> Transfer:
-        """The state of things when `done` bytes are there, `start` of them from an earlier run."""
-        new = done - self.start
-        left = (time.monotonic() - self.began) * (self.total - done) / new if new > 0 else None
-        return Transfer(self.what, done, self.total, left)
 
 
 @dataclass(frozen=True)

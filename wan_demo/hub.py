@@ -4,22 +4,26 @@ The files lie in huggingface_hub's own cache, so that whatever else uses it find
 """
 
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url, snapshot_download
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils._paths import filter_repo_objects
 
+from wan_demo.clock import Pace
 from wan_demo.download import Place, Source, bring, here, in_a_sentence, silent_bar
-from wan_demo.events import Pace, Transfer
-from wan_demo.integrity import MODEL, IncompleteError, WeightsError, check_blobs, inspect
+from wan_demo.events import Transfer
+from wan_demo.integrity import EXPERTS, MODEL, IncompleteError, WeightsError, check_blobs, inspect
+from wan_demo.presets import WAN22_SOURCE
 
 __all__ = ["WAN22", "Place", "Source", "Survey", "cached", "check", "fetch", "survey"]
 
-WAN22 = Source(MODEL, "5be7df9619b54f4e2667b2755bc6a756675b5cd7")
+WAN22 = Source.named(WAN22_SOURCE)
+OF_EXPERTS = [f"{part}/*" for part in EXPERTS]
 WANTED = ["model_index.json", "*/*.json", "*/*.safetensors", "tokenizer/*.model", "tokenizer/*.txt"]
 
 
@@ -47,7 +51,9 @@ def survey(source: Source = WAN22, place: Place | None = None) -> Survey:
     folder = cached(source, place)
     if folder is None:
         return _cost(source, place, _listing(source, place))
-    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    wanted = _wanted(source, names, str)
+    total = sum((folder / name).stat().st_size for name in wanted)
     return Survey(total, 0, _free(place.folder), place.folder)
 
 
@@ -70,19 +76,21 @@ def fetch(source: Source = WAN22, place: Place | None = None) -> Generator[Trans
         with in_a_sentence(source, place):
             yield from bring(source, place, files)
             folder = Path(_snapshot(source, place, offline=False))
-    yield from check(folder)
+    yield from check(folder, source.experts)
     return folder
 
 
-def check(folder: Path) -> Iterator[Transfer]:
+def check(folder: Path, experts: bool = True) -> Iterator[Transfer]:
     """Inspect a folder of weights, and hash the files that come from a hub's cache if they were not hashed before.
+
+    experts: whether they are needed.
 
     Raises:
         WeightsError: it is not a whole Wan2.2 pipeline.
     """
-    inspect(folder)
+    inspect(folder, experts)
     pace = None
-    for done, total in check_blobs(folder):
+    for done, total in check_blobs(folder, experts):
         pace = pace or Pace("Checking", total)
         yield pace.at(done)
 
@@ -95,7 +103,7 @@ def cached(source: Source = WAN22, place: Place | None = None) -> Path | None:
     """
     try:
         folder = Path(_snapshot(source, place or Place(), offline=True))
-        inspect(folder)
+        inspect(folder, source.experts)
     except (LocalEntryNotFoundError, IncompleteError):
         return None
     except HFValidationError:
@@ -111,6 +119,7 @@ def _snapshot(source: Source, place: Place, offline: bool) -> str:
         cache_dir=place.folder,
         endpoint=place.endpoint,
         allow_patterns=WANTED,
+        ignore_patterns=_unwanted(source),
         local_files_only=offline,
         tqdm_class=silent_bar(),
     )
@@ -128,10 +137,18 @@ def _listing(source: Source, place: Place) -> list[RepoFile]:
         get_hf_file_metadata(url, endpoint=place.endpoint)
         entries = HfApi(place.endpoint).list_repo_tree(source.repo, recursive=True, revision=source.revision)
         files = [entry for entry in entries if isinstance(entry, RepoFile)]
-    wanted = list(filter_repo_objects(files, allow_patterns=WANTED, key=lambda file: file.path))
+    wanted = list(_wanted(source, files, lambda file: file.path))
     if not any(file.path.endswith(".safetensors") for file in wanted):
         raise WeightsError(f"{source.repo} has no safetensors files, and nothing else is opened: choose {MODEL}.")
     return wanted
+
+
+def _unwanted(source: Source) -> list[str]:
+    return [] if source.experts else OF_EXPERTS
+
+
+def _wanted(source: Source, files: Iterable[Any], path: Callable[[Any], str]) -> Iterable[Any]:
+    return filter_repo_objects(files, allow_patterns=WANTED, ignore_patterns=_unwanted(source), key=path)
 
 
 def _cost(source: Source, place: Place, files: list[RepoFile]) -> Survey:

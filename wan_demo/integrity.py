@@ -65,8 +65,10 @@ def write_checksums(folder: Path) -> dict[str, str]:
     return digests
 
 
-def inspect(folder: Path) -> None:
+def inspect(folder: Path, experts: bool = True) -> None:
     """Hold a folder against the layout of a Wan2.2 pipeline, reading no more of the weights than their headers.
+
+    experts: False where a student brings its own; the pipeline must have two all the same.
 
     Raises:
         IncompleteError: a file is missing.
@@ -81,6 +83,8 @@ def inspect(folder: Path) -> None:
         found = (index.get(part) or ["", None])[-1]
         if found != wanted:
             raise WeightsError(f"{folder} has {found} where {wanted} should be ({part}): choose {MODEL}.")
+        if part in EXPERTS and not experts:
+            continue
         _read_json(folder / part / "config.json")
         for path in weight_files(folder / part, "model" if part == "text_encoder" else STEM):
             header(path)
@@ -146,15 +150,17 @@ def header(path: Path) -> dict[str, Any]:
     return dict(tensors)
 
 
-def check_blobs(folder: Path) -> Iterator[tuple[int, int]]:
+def check_blobs(folder: Path, experts: bool = True) -> Iterator[tuple[int, int]]:
     """Hash the files that are links into a hub's cache, and compare with the names that they have there.
 
     A large file is hashed once, and again only when its size or its time changes. Yields (bytes hashed, bytes to hash).
+    experts: whether theirs count.
 
     Raises:
         WeightsError: one is damaged.
     """
-    names = {path: name for path in sorted(folder.rglob("*")) if (name := blob_name(path))}
+    paths = (path for path in sorted(folder.rglob("*")) if experts or path.relative_to(folder).parts[0] not in EXPERTS)
+    names = {path: name for path in paths if (name := blob_name(path))}
     found = {path: _known(path) for path in names}
     done, total = 0, sum(path.stat().st_size for path in names if found[path] is None)
     for path, name in names.items():

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Generator
+from dataclasses import replace
 from typing import cast
 
 from tqdm import tqdm
@@ -15,7 +16,8 @@ from wan_demo.setup import Setup
 def locate(setup: Setup) -> Generator[Transfer, None, tuple[Preset, ...]]:
     """The tiers of the family that can be loaded, in the table's order. Yields what is downloaded or made meanwhile.
 
-    A family that is fetched has a distilled tier only where there is a student for it.
+    A family that is fetched has a distilled tier only where there is a student for it. With a student that brings its
+    own experts, the full ones are not downloaded, and there is a full tier only where they are here anyway.
 
     Raises:
         WeightsError: something is missing, damaged, or cannot be fetched.
@@ -23,22 +25,33 @@ def locate(setup: Setup) -> Generator[Transfer, None, tuple[Preset, ...]]:
     rows = tiers(setup.family)
     if not rows[0].source:
         return tuple(row if setup.weights is None else row.at(setup.weights) for row in rows)
-    if setup.weights is not None:
-        folder = setup.weights
-        yield from hub.check(folder)
-    else:
-        source = hub.Source(*rows[0].source.split("@"))
-        folder = yield from hub.fetch(source, hub.Place(offline=True) if setup.offline else None)
     full, distilled = rows
+    folder, whole = setup.weights, True
+    if folder is not None:
+        whole = setup.student is None or any((folder / "transformer").glob("*.safetensors"))
+        yield from hub.check(folder, whole)
+    else:
+        source = _source(setup)
+        whole, place = source.experts, hub.Place(offline=True) if setup.offline else None
+        folder = yield from hub.fetch(source, place)
+    found = (full.at(folder),) if whole else ()
     if setup.loras is None and setup.student is None and not (folder / distilled.tier).is_dir():
-        return (full.at(folder),)
+        return found
     from wan_demo import student  # heavy
 
     if setup.loras is not None:
         experts = yield from student.prepare(folder, *setup.loras)
     else:
         experts = student.exported(setup.student or folder)
-    return full.at(folder), distilled.at(folder, experts)
+    return (*found, distilled.at(folder, experts))
+
+
+def _source(setup: Setup) -> hub.Source:
+    """What is fetched: with a student's own experts, the full ones only if they are here already."""
+    whole = hub.Source.named(tiers(setup.family)[0].source)
+    if setup.student is None or hub.cached(whole) is not None:
+        return whole
+    return replace(whole, experts=False)
 
 
 def at_hand(setup: Setup) -> tuple[Preset, ...]:
@@ -47,9 +60,9 @@ def at_hand(setup: Setup) -> tuple[Preset, ...]:
     Raises:
         WeightsError: as `locate`.
     """
-    source = tiers(setup.family)[0].source
-    if source and setup.weights is None and not setup.offline:
-        print(f"{source}: {hub.survey(hub.Source(*source.split('@')))}", file=sys.stderr)
+    if tiers(setup.family)[0].source and setup.weights is None and not setup.offline:
+        source = _source(setup)
+        print(f"{source.repo}: {hub.survey(source)}", file=sys.stderr)
     moves, bar, what = locate(setup), None, ""
     while True:
         try:

@@ -82,7 +82,10 @@ def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0]) -> Models:
     Raises:
         WeightsError: a file is missing or is not what was published.
     """
-    (inspect if preset.source else verify)(preset.weights)  # a repository of the hub's lists no checksums
+    if preset.source:  # a repository of the hub's lists no checksums
+        inspect(preset.weights, experts=preset.experts == preset.weights)
+    else:
+        verify(preset.weights)
     transformers.utils.logging.disable_progress_bar()
     diffusers.utils.logging.disable_progress_bar()
     root, dtype = preset.weights, DTYPES[preset.precision]
