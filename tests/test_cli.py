@@ -59,6 +59,8 @@ def test_a_prompt_with_unknown_words_is_made_and_told(tmp_path: Path, capsys: py
         [PROMPT, "--seed", "1.5"],
         [PROMPT, "--mode", "sideways"],
         [PROMPT, "--frames", "3"],
+        [PROMPT, "--negative", "blue"],
+        [PROMPT, "--tier", "full", "--negative", "a" * 10_000],
         [PROMPT, "--label", "middle"],
         [PROMPT, "--label-language", "tlh"],
     ],

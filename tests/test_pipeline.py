@@ -37,18 +37,21 @@ def drawn(request: Request, preset: Preset, models: Models) -> Latents:
     return result_of(draw(request, preset, models, Clock()))
 
 
-@pytest.mark.parametrize("guidance", [1.0, 4.0])
-def test_direct_mode_equals_wan_pipeline(tiny_full: Preset, tiny_models: Models, guidance: float) -> None:
+@pytest.mark.parametrize(("guidance", "negative"), [(1.0, ""), (4.0, ""), (4.0, "a blue box")])
+def test_direct_mode_equals_wan_pipeline(
+    tiny_full: Preset, tiny_models: Models, guidance: float, negative: str
+) -> None:
     preset = replace(tiny_full, guidance=guidance)
     levels = preset.schedule.direct
     assert sum(s >= preset.boundary for s in levels[:-1]) in range(1, len(levels) - 1), "both experts must be used"
-    request = Request(PROMPT, "full", seed=7, mode="direct")
+    request = Request(PROMPT, "full", seed=7, mode="direct", negative=negative)
     ours = drawn(request, preset, tiny_models)
     pipe = WanPipeline.from_pretrained(preset.weights, torch_dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     shape = preset.layout
     arguments = {
         "prompt": PROMPT,
+        "negative_prompt": negative,
         "height": shape.height,
         "width": shape.width,
         "num_frames": shape.frames,
@@ -265,7 +268,7 @@ def test_a_check_of_ours_that_fails_lets_nothing_out(
 def test_the_label_is_where_and_in_which_language_it_was_asked(
     tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
 ) -> None:
-    request = replace(SMALL, label=Label("top left", "zh"))
+    request = replace(SMALL, delivery=Delivery(320, 180, label=Label("top left", "zh")))
     list(generate(request, tiny_full, tiny_models, identity, tmp_path / "clip.mp4", INSPECTOR))
     shown = [frame.luma for frame in mp4.read_planes(tmp_path / "clip.mp4")]
     assert all(has_label(luma, "zh", "top left") for luma in shown)
@@ -275,7 +278,7 @@ def test_the_label_is_where_and_in_which_language_it_was_asked(
 def test_the_label_is_left_out_only_where_the_operator_allows_it(
     tiny_full: Preset, tiny_models: Models, identity: Identity, tmp_path: Path
 ) -> None:
-    request, output = replace(SMALL, label=Label("off")), tmp_path / "clip.mp4"
+    request, output = replace(SMALL, delivery=Delivery(320, 180, label=Label("off"))), tmp_path / "clip.mp4"
     with pytest.raises(RequestError, match="cannot be left out here: choose a place"):
         list(generate(request, tiny_full, tiny_models, identity, output, INSPECTOR))
     assert not output.exists()

@@ -14,6 +14,7 @@ from wan_demo.request import CODECS, Delivery, Request, RequestError, parse_fps,
         ({"prompt": ""}, "empty"),
         ({"prompt": " \n\t "}, "empty"),
         ({"prompt": "a" * 10_000}, "10000 characters"),
+        ({"negative": "a" * 501}, "negative prompt has 501 characters"),
         ({"tier": "fast"}, "fast"),
         ({"mode": "sideways"}, "sideways"),
         ({"seed": -1}, "seed"),
@@ -67,6 +68,7 @@ def test_frame_rates() -> None:
 
 def test_prompt_is_kept_but_for_its_spaces() -> None:
     assert Request("  A red\n ball ").prompt == "A red ball"
+    assert Request("a ball", negative=" \n blue  box").negative == "blue box"
 
 
 @pytest.mark.parametrize("text", ["1280", "1280x", "x720", "-1x3", "1e3x720", "12 80x720"])
@@ -84,6 +86,9 @@ def test_presets_refuse_what_they_cannot_make() -> None:
         PRESETS[0].check(Request("a ball", duration_s=1e9))
     with pytest.raises(RequestError, match="pocket"):
         find("giant", "full")
+    with pytest.raises(RequestError, match=r"^The distilled tier is not guided, .* or choose the full tier\.$"):
+        find("pocket", "distilled").check(Request("a ball", negative="blue"))
+    find("pocket", "full").check(Request("a ball", "full", negative="blue"))
 
 
 def test_presets_are_consistent() -> None:

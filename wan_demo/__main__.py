@@ -65,6 +65,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
     make = commands.add_parser("generate", help="make one clip from a sentence")
     make.add_argument("prompt")
+    make.add_argument("--negative", default="", help="what to steer away from, where the tier is guided")
     make.add_argument("--family", default="pocket", help=f"one of: {', '.join(FAMILIES)}")
     make.add_argument("--tier", default="distilled", help=f"one of: {', '.join(TIERS)}")
     make.add_argument("--seed", default="0", help="a whole number; the same seed gives the same clip")
@@ -96,23 +97,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def generate(options: argparse.Namespace) -> int:
     """The `generate` command."""
-    request = Request(
-        options.prompt,
-        options.tier,
-        int(_number("seed", options.seed, whole=True)),
-        options.mode,
-        _number("duration", options.duration),
-        Delivery(*parse_size(options.size), parse_fps(options.fps), options.codec, options.timing, options.mend),
-        Label(options.label, options.label_language),
-        Soundtrack(
-            options.sound,
-            options.fit,
-            options.beats,
-            options.effects,
-            options.prompt if options.narrate is True else options.narrate,
-            options.captions,
-        ),
-    )
+    request = to_request(options)
     preset = find(options.family, request.tier)
     preset.check(request)
     output = options.output or Path(f"wan_demo-{request.tier}-{request.seed}.mp4")
@@ -142,6 +127,32 @@ def generate(options: argparse.Namespace) -> int:
     Records().record(published.report["id"], published.path, published.report)
     print(json.dumps(published.report) if options.json else published.path)
     return 0
+
+
+def to_request(options: argparse.Namespace) -> Request:
+    """What the options of `generate` ask for.
+
+    Raises:
+        RequestError: it is not one that a clip can be made of.
+    """
+    size, fps, label = parse_size(options.size), parse_fps(options.fps), Label(options.label, options.label_language)
+    return Request(
+        options.prompt,
+        options.tier,
+        int(_number("seed", options.seed, whole=True)),
+        options.mode,
+        _number("duration", options.duration),
+        Delivery(*size, fps, options.codec, options.timing, options.mend, label),
+        Soundtrack(
+            options.sound,
+            options.fit,
+            options.beats,
+            options.effects,
+            options.prompt if options.narrate is True else options.narrate,
+            options.captions,
+        ),
+        options.negative,
+    )
 
 
 def check_file(options: argparse.Namespace) -> int:

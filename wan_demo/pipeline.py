@@ -60,7 +60,7 @@ def generate(
     request, given = listen(request, preset)
     if request.sound.fit == "clip" and request.duration_s == preset.longest_s:
         yield Notice(f"Of the sound the first {preset.longest_s} s are heard: no clip of this model is longer.")
-    unknown = unknown_words(request.prompt, models.tokenizer)
+    unknown = dict.fromkeys(w for t in (request.prompt, request.negative) for w in unknown_words(t, models.tokenizer))
     if unknown:
         yield Notice(f"This model does not know: {', '.join(unknown)}. {preset.knows}")
     clock, started = Clock(expected), time.perf_counter()
@@ -76,12 +76,13 @@ def generate(
 def _admit(request: Request, preset: Preset, models: Models, inspector: Inspector) -> None:
     """Refuse what may not or cannot be made, before anything is. Raises RequestError."""
     preset.check(request)
-    for text in (request.prompt, request.sound.narration):
+    for text in (request.prompt, request.negative, request.sound.narration):
         refusal = screen(text)
         if refusal is not None:
             raise RequestError(refusal.sentence)
     inspector.check_request(request)
     check_prompt(request.prompt, models.tokenizer)
+    check_prompt(request.negative, models.tokenizer, "negative prompt")
 
 
 def _edit(
@@ -124,7 +125,7 @@ def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Gene
     device, schedule = models.vae.device, preset.schedule
     with clock.stage("encode"):
         yield clock.progress()
-        prompt = encode_prompts([request.prompt, ""], models.tokenizer, models.text_encoder)
+        prompt = encode_prompts([request.prompt, request.negative], models.tokenizer, models.text_encoder)
     shape = models.compression.latents(preset.layout)
     channels = models.high.config.in_channels
     x = noise((1, channels, *shape), generator).to(device)
@@ -184,9 +185,10 @@ def report(
     return {
         "output": str(output),
         "prompt": request.prompt,
+        "negative": request.negative,
         "tier": request.tier,
         "seed": request.seed,
-        "label": asdict(request.label),
+        "label": asdict(request.delivery.label),
         "family": preset.family,
         "width": made.size[0],
         "height": made.size[1],

@@ -66,8 +66,14 @@ class Preset:
         """Refuse what this preset cannot make.
 
         Raises:
-            RequestError: the clip is longer than the model draws.
+            RequestError: the clip is longer than the model draws, or something is to be steered away from without
+                guidance.
         """
+        if request.negative and self.guidance == 1:
+            raise RequestError(
+                f"The {self.tier} tier is not guided, so it can steer away from nothing: leave the negative prompt"
+                " empty, or choose the full tier."
+            )
         if request.duration_s > self.longest_s and request.sound.fit != "clip":
             raise RequestError(
                 f"{self.family} makes clips of {self.longest_s} s at most, not {request.duration_s:g} s: ask for less."

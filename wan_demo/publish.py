@@ -70,7 +70,7 @@ def finished(edit: Edit, request: Request, clock: Clock, looks: list[Frame]) -> 
 
     looks: gets those that the operator's rules are asked about. Raises UnsafeClipError at the end of an unsafe clip.
     """
-    delivery, label = request.delivery, request.label
+    delivery, label = request.delivery, request.delivery.label
     frames = clock.each("frame rate", frames_at(edit.clip, edit.moments))
     frames = clock.each("resize", (fit(frame, delivery.width, delivery.height) for frame in frames))
     frames = clock.each("check", sampled(check_frames(frames, delivery.fps), len(edit.moments), looks))
@@ -83,7 +83,7 @@ def finished(edit: Edit, request: Request, clock: Clock, looks: list[Frame]) -> 
 
 def _read_back(path: Path, request: Request, frames: int, wanted: Finding, identity: Identity) -> mp4.Probe:
     """What the file holds. Raises RuntimeError when it is not what was to be written."""
-    label, delivery = request.label, request.delivery
+    label, delivery = request.delivery.label, request.delivery
     unlabelled: list[bool] = []
 
     def look(planes: mp4.Planes) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 TIERS = ("full", "distilled")
 MODES = ("chain", "direct")
-MAX_PROMPT = 500  # characters, of narration too
+MAX_PROMPT = 500  # characters, of a negative prompt and of narration too
 MAX_SEED = 2**32 - 1
 MIN_SIDE, MAX_SIDE = 180, 2160  # pixels of the shorter side
 SHAPES = {"16:9": Fraction(16, 9), "9:16": Fraction(9, 16), "1:1": Fraction(1)}
@@ -37,6 +37,14 @@ def _one_of(name: str, value: str, options: tuple[str, ...]) -> None:
         raise RequestError(f"There is no {name} called {value!r}: choose {', '.join(options[:-1])} or {options[-1]}.")
 
 
+def _tidied(name: str, text: str) -> str:
+    """The text with single spaces; refused where it is too long."""
+    tidy = " ".join(text.split())
+    if len(tidy) > MAX_PROMPT:
+        raise RequestError(f"The {name} has {len(tidy)} characters: shorten it to {MAX_PROMPT}.")
+    return tidy
+
+
 @dataclass(frozen=True)
 class Label:
     """The visible label: where it stands, or "off", and in which language.
@@ -59,7 +67,7 @@ class Delivery:
 
     fps: frames per second, one of FRAME_RATES. timing: "exact", or "even": between two frames that the model drew there
     are always as many new ones, so that motion is as smooth as can be, and up to a quarter slower than it was drawn.
-    mend: flicker, shake and colour that drifts are taken out where there is any.
+    mend: flicker, shake and colour that drifts are taken out where there is any. label: the visible one.
 
     Raises:
         RequestError: a value is not one that is made.
@@ -71,6 +79,7 @@ class Delivery:
     codec: str = CODECS[0]
     timing: str = TIMINGS[0]
     mend: bool = True
+    label: Label = field(default_factory=Label)
 
     def __post_init__(self) -> None:
         _check_size(self.width, self.height)
@@ -103,15 +112,13 @@ class Soundtrack:
     captions: str = CAPTIONS[0]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "narration", " ".join(self.narration.split()))
+        object.__setattr__(self, "narration", _tidied("narration", self.narration))
         _one_of("way to fit the sound", self.fit, FITS)
         _one_of("kind of captions", self.captions, CAPTIONS)
         if self.file is None and (self.beats or self.fit != FITS[0]):
             raise RequestError("There is no sound file to fit the clip to: give one, or leave out how it is fitted.")
         if self.captions != "off" and not self.narration:
             raise RequestError("Captions show what is spoken: write a narration, or turn them off.")
-        if len(self.narration) > MAX_PROMPT:
-            raise RequestError(f"The narration has {len(self.narration)} characters: shorten it to {MAX_PROMPT}.")
 
     @property
     def silent(self) -> bool:
@@ -120,7 +127,7 @@ class Soundtrack:
 
 @dataclass(frozen=True)
 class Request:
-    """One clip to make.
+    """One clip to make. negative: what to steer away from; tiers without guidance refuse it.
 
     Raises:
         RequestError: a value is out of its range.
@@ -132,17 +139,16 @@ class Request:
     mode: str = "chain"
     duration_s: float = 2.0
     delivery: Delivery = field(default_factory=Delivery)
-    label: Label = field(default_factory=Label)
     sound: Soundtrack = field(default_factory=Soundtrack)
+    negative: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "prompt", " ".join(self.prompt.split()))
+        object.__setattr__(self, "prompt", _tidied("prompt", self.prompt))
+        object.__setattr__(self, "negative", _tidied("negative prompt", self.negative))
         if not self.prompt:
             raise RequestError(
                 "The prompt is empty: describe a scene, such as a red ball moves right over green grass."
             )
-        if len(self.prompt) > MAX_PROMPT:
-            raise RequestError(f"The prompt has {len(self.prompt)} characters: shorten it to {MAX_PROMPT}.")
         _one_of("tier", self.tier, TIERS)
         _one_of("mode", self.mode, MODES)
         if not 0 <= self.seed <= MAX_SEED:

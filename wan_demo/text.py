@@ -27,7 +27,7 @@ def encode_prompts(
     return PromptEmbeds(states * tokens.attention_mask[..., None].to(states.dtype), tokens.attention_mask.sum(1))
 
 
-def check_prompt(prompt: str, tokenizer: PreTrainedTokenizerBase) -> None:
+def check_prompt(prompt: str, tokenizer: PreTrainedTokenizerBase, name: str = "prompt") -> None:
     """Refuse a prompt that the model cannot read whole.
 
     Raises:
@@ -35,7 +35,7 @@ def check_prompt(prompt: str, tokenizer: PreTrainedTokenizerBase) -> None:
     """
     length, window = len(tokenizer(prompt_clean(prompt)).input_ids), tokenizer.model_max_length
     if length > window:
-        raise RequestError(f"The prompt has {length} tokens and this model reads {window}: say it in fewer words.")
+        raise RequestError(f"The {name} has {length} tokens and this model reads {window}: say it in fewer words.")
 
 
 def unknown_words(prompt: str, tokenizer: PreTrainedTokenizerBase) -> list[str]:

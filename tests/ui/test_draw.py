@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from wan_demo.__main__ import parse
+from wan_demo.__main__ import parse, to_request
 from wan_demo.presets import Measured, find
-from wan_demo.request import FRAME_RATES, Delivery, Request, Soundtrack, parse_fps, parse_size
+from wan_demo.request import FRAME_RATES, Delivery, Label, Request, Soundtrack
 from wan_demo.ui import draw
 from wan_demo.ui.job import View
 from wan_demo.worker import STAGES, Progress, Published
 
-DELIVERY = Delivery(640, 360, FRAME_RATES["29.97"], "av1", "even", mend=False)
+DELIVERY = Delivery(640, 360, FRAME_RATES["29.97"], "av1", "even", False, Label("top left", "fr"))
 SOUND = Soundtrack(Path("a 'b.mp3"), "loop", True, True, "-x it's", "track")
 EVIL = "<script>alert(1)</script>"
 REPORT = {
@@ -35,7 +35,14 @@ REPORT = {
     [
         Request("a red ball"),
         Request(
-            'it\'s "red" $HOME `ls`; rm -rf & 红色的球\\', "full", 2**32 - 1, "direct", 1 / 3, DELIVERY, sound=SOUND
+            'it\'s "red" $HOME `ls`; rm -rf & 红色的球\\',
+            "full",
+            2**32 - 1,
+            "direct",
+            1 / 3,
+            DELIVERY,
+            SOUND,
+            "-a 'blue' box",
         ),
         Request("--json", seed=3),
         Request("-x"),
@@ -46,11 +53,7 @@ def test_the_command_makes_the_same_request(request_: Request) -> None:
     words = shlex.split(draw.command(request_, "pocket", "cuda"))
     assert words[:3] == ["python", "-m", "wan_demo"]
     options = parse(words[3:])
-    delivery = Delivery(*parse_size(options.size), parse_fps(options.fps), options.codec, options.timing, options.mend)
-    sound = Soundtrack(options.sound, options.fit, options.beats, options.effects, options.narrate, options.captions)
-    what = options.prompt, options.tier, int(options.seed), options.mode
-    again = Request(*what, float(options.duration), delivery, sound=sound)
-    assert again == request_
+    assert to_request(options) == request_
     assert (options.family, options.device) == ("pocket", "cuda")
 
 

@@ -42,6 +42,7 @@ def until(condition: Any, seconds: float = 10) -> bool:
 
 FORM = {
     "prompt": " a red  ball ",
+    "negative": " blue\n",
     "tier": "full",
     "seed": 7.0,
     "duration": 1.5,
@@ -63,10 +64,10 @@ FORM = {
 
 
 def test_widgets_become_a_request() -> None:
-    delivery = Delivery(640, 360, Fraction(30000, 1001), "av1", "even", mend=False)
-    sound = Soundtrack(Path("/tmp/a.mp3"), "loop", beats=True, narration="hello", captions="track")
     label = Label("top left", "fr")
-    assert to_request(FORM) == Request("a red ball", "full", 7, "direct", 1.5, delivery, label, sound)
+    delivery = Delivery(640, 360, Fraction(30000, 1001), "av1", "even", False, label)
+    sound = Soundtrack(Path("/tmp/a.mp3"), "loop", beats=True, narration="hello", captions="track")
+    assert to_request(FORM) == Request("a red ball", "full", 7, "direct", 1.5, delivery, sound, "blue")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from wan_demo.presets import FAMILIES, find
 from wan_demo.request import MAX_SEED, Request
 from wan_demo.store import Timings
 from wan_demo.ui import draw
-from wan_demo.ui.create import EXAMPLES, SIZES, CreateTab, Desk, new_seed
+from wan_demo.ui.choices import EXAMPLES, SIZES
+from wan_demo.ui.create import CreateTab, Desk, new_seed
 from wan_demo.ui.job import to_request
 from wan_demo.ui.page import build, launch_settings, preferred_language
 from wan_demo.worker import Event, JobError, Progress, Published
@@ -36,6 +37,7 @@ REPORT: dict[str, Any] = {
 }
 FORM = {
     "prompt": "a red ball",
+    "negative": "",
     "tier": "distilled",
     "seed": 0,
     "duration": 2,

@@ -1,6 +1,7 @@
 """The operator's own rules, on every prompt and every clip, beside those of the app."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -32,11 +33,14 @@ class Inspector:
         Raises:
             RequestError: the label is to be left out, or a term is there, or missing, against the rules.
         """
-        if request.label.place == "off" and not self.policy.label_may_be_off:
+        if request.delivery.label.place == "off" and not self.policy.label_may_be_off:
             raise RequestError("The label cannot be left out here: choose a place for it.")
-        for fault in term_faults(f"{request.prompt}\n{request.sound.narration}".strip(), self.policy.terms):
-            texts = "prompt or narration" if request.sound.narration else "prompt"
-            raise RequestError(f"The {texts} {fault}, against the operator's rules: change it.")
+        shown = f"{request.prompt}\n{request.sound.narration}".strip()
+        texts = "prompt or narration" if request.sound.narration else "prompt"
+        avoided = replace(self.policy.terms, required=())  # what is to be avoided brings nothing in
+        for name, text, terms in ((texts, shown, self.policy.terms), ("negative prompt", request.negative, avoided)):
+            for fault in term_faults(text, terms):
+                raise RequestError(f"The {name} {fault}, against the operator's rules: change it.")
 
     def check_clip(self, looks: Sequence[Frame]) -> dict[str, Any]:
         """Look at frames of a clip that is not labelled yet; returns what was measured, for the report.

@@ -15,42 +15,21 @@ from wan_demo.presets import PRESETS, Preset, find
 from wan_demo.request import CAPTIONS, FITS, FRAME_RATES, LANGUAGES, MAX_PROMPT, MAX_SEED, PLACES, RequestError
 from wan_demo.store import Timings
 from wan_demo.ui import draw
+from wan_demo.ui.choices import (
+    CAPTION_NAMES,
+    CODEC_NAMES,
+    EXAMPLES,
+    FIT_NAMES,
+    LABEL_LANGUAGES,
+    MODES,
+    SIZES,
+    TIMING_NAMES,
+)
 from wan_demo.ui.job import Maker, View, make, to_request
 from wan_demo.ui.media import Listener, Player, Upload
 
 Updates = dict[Any, Any]  # widget -> its new state
 
-EXAMPLES = {  # sentences that a family draws well
-    "pocket": (
-        "a red ball moves right over green grass",
-        "a yellow moon rises over the sea",
-        "a green triangle moves right in the desert",
-        "an orange box moves left over the sea",
-        "a red heart rises over the sea",
-        "an orange moon moves left in the snow",
-    ),
-}
-SIZES = [
-    ("640x360, small", "640x360"),
-    ("854x480, medium", "854x480"),
-    ("1280x720, HD", "1280x720"),
-    ("1920x1080, Full HD", "1920x1080"),
-    ("3840x2160, 4K: slow", "3840x2160"),
-    ("720x1280, upright HD", "720x1280"),
-    ("1080x1920, upright Full HD", "1080x1920"),
-    ("720x720, square", "720x720"),
-    ("1080x1080, square Full HD", "1080x1080"),
-]
-CODEC_NAMES = [("H.264, plays everywhere", "h264"), ("H.265, for Apple and TVs", "h265"), ("AV1, newest", "av1")]
-FIT_NAMES = [
-    ("Cut it, or silence follows", "cut"),
-    ("Repeat it", "loop"),
-    ("The clip lasts as long, if it can", "clip"),
-]
-CAPTION_NAMES = [("None", "off"), ("In the picture", "burnt"), ("A track to turn on", "track")]
-TIMING_NAMES = [("Exact", "exact"), ("Even: smoother, a little slower", "even")]
-LABEL_LANGUAGES = dict(zip(LANGUAGES, ("English", "中文", "日本語", "Español", "Français", "العربية"), strict=True))
-MODES = [("Small, then enlarged", "chain"), ("Small only", "direct")]
 SHOW_STATUS = (
     "() => { document.getElementById('status').scrollIntoView({ block: 'center', behavior: 'smooth' }); return []; }"
 )
@@ -120,7 +99,8 @@ class CreateTab:
         )
         self.dice = gr.Button("New seed", size="sm")
         self.seed = gr.Number(0, label="Seed", info="The same seed gives the same clip.", buttons=[self.dice])
-        with gr.Accordion("More: length, size, file, how it is drawn, label", open=False):
+        with gr.Accordion("More: what to avoid, length, size, file, how it is drawn, label", open=False):
+            self._add_negative()
             with gr.Row():
                 self._add_shape(longest)
             with gr.Row():
@@ -129,6 +109,17 @@ class CreateTab:
                 self._add_label()
         with gr.Accordion("Sound: your own, of the scene, or spoken", open=False):
             self._add_sound()
+
+    def _add_negative(self) -> None:
+        guided = " or ".join(draw.TIERS[p.tier][0] for p in self.desk.presets if p.guidance != 1)
+        self.negative = gr.Textbox(
+            label="Steer away from",
+            info=f"Guided drawing alone can do this: choose {guided} above.",
+            placeholder="a star, purple",
+            max_lines=3,
+            max_length=MAX_PROMPT,
+            elem_id="negative",
+        )
 
     def _add_shape(self, longest: int) -> None:
         self.duration = gr.Number(longest, label="Length in seconds", info=f"Up to {longest}.", step=0.5, min_width=150)
@@ -263,7 +254,7 @@ class CreateTab:
     @property
     def form(self) -> dict[str, Any]:
         """The widgets that a request is read from, by the names that `to_request` knows."""
-        what = ("prompt", "tier", "seed", "duration", "mode", "size", "fps", "codec", "timing", "mend")
+        what = ("prompt", "negative", "tier", "seed", "duration", "mode", "size", "fps", "codec", "timing", "mend")
         label = ("label", "language")
         heard = ("sound", "fit", "beats", "effects", "narration", "captions")
         return {name: getattr(self, name) for name in (*what, *label, *heard)}

@@ -134,9 +134,10 @@ def command(request: Request, family: str, device: str) -> str:
         "timing": request.delivery.timing,
         **({} if request.delivery.mend else {"no-mend": True}),
         "duration": request.duration_s,
+        **({"negative": request.negative} if request.negative else {}),
         **_sound_options(request.sound),
-        "label": request.label.place,
-        "label-language": request.label.language,
+        "label": request.delivery.label.place,
+        "label-language": request.delivery.label.language,
         "device": device,
     }
     words = ["python", "-m", "wan_demo", "generate"]

@@ -45,15 +45,15 @@ def to_request(form: Mapping[str, Any]) -> Request:
         raise RequestError("The seed is not a whole number: give one, or press New seed.")
     if duration_s is None:
         raise RequestError("The length is empty: give a number of seconds, such as 2.")
-    size = parse_size(form["size"] or "")
+    size, fps = parse_size(form["size"] or ""), parse_fps(form["fps"] or "")
+    label = Label(form["label"] or "", form["language"] or "")
     return Request(
         form["prompt"] or "",
         form["tier"] or "",
         int(seed),
         form["mode"] or "",
         float(duration_s),
-        Delivery(*size, parse_fps(form["fps"] or ""), form["codec"] or "", form["timing"] or "", bool(form["mend"])),
-        Label(form["label"] or "", form["language"] or ""),
+        Delivery(*size, fps, form["codec"] or "", form["timing"] or "", bool(form["mend"]), label),
         Soundtrack(
             Path(form["sound"]) if form["sound"] else None,
             form["fit"] or "",
@@ -62,6 +62,7 @@ def to_request(form: Mapping[str, Any]) -> Request:
             form["narration"] or "",
             form["captions"] or "",
         ),
+        form["negative"] or "",
     )
 
 
