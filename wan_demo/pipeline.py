@@ -67,10 +67,10 @@ def generate(
     latents = yield from draw(request, preset, models, clock)
     edit = yield from _edit(latents, request, models, given, clock)
     mark = identity.mark(facts(request, preset, given))
-    made, seen = yield from publish(edit, request, mark, identity, output, inspector, clock)
+    made, seen, fingerprint = yield from publish(edit, request, mark, identity, output, inspector, clock)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
     told = report(request, preset, output, made, seconds)
-    yield Published(output, {"id": mark, **told, **edit.figures, "operator": seen})
+    yield Published(output, {"id": mark, **told, **edit.figures, "operator": seen}, fingerprint)
 
 
 def _admit(request: Request, preset: Preset, models: Models, inspector: Inspector) -> None:

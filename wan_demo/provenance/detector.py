@@ -41,18 +41,19 @@ BOUND, BOUND_IF_FAINT = 0.75, 0.25  # least Reading.bound of a mark that was put
 
 @dataclass(frozen=True)
 class Picture:
-    """A frame's luma and blue-difference chroma, each uint8 (H, W), its shorter side SHORT_SIDE."""
+    """A frame's luma and blue-difference chroma, each uint8 (H, W), its shorter side SHORT_SIDE; when it is shown."""
 
     luma: Plane
     blue: Plane
+    second: float = 0.0
 
     @classmethod
-    def of(cls, luma: Plane, blue: Plane) -> "Picture":
+    def of(cls, luma: Plane, blue: Plane, second: float = 0.0) -> "Picture":
         """From planes of any size, as 4:2:0 has them."""
         scale = SHORT_SIDE / min(luma.shape)
         size = round(luma.shape[1] * scale), round(luma.shape[0] * scale)
-        small = (cv2.resize(p, size, interpolation=_kind(size[0] / p.shape[1])) for p in (luma, blue))
-        return cls(*(np.asarray(p, np.uint8) for p in small))
+        small = [cv2.resize(p, size, interpolation=_kind(size[0] / p.shape[1])) for p in (luma, blue)]
+        return cls(np.asarray(small[0], np.uint8), np.asarray(small[1], np.uint8), second)
 
 
 @dataclass(frozen=True)
