@@ -1,6 +1,6 @@
 """What the watermark stands: a table of attacks, the picture's quality, false alarms and speed.
 
-python -m benchmarks.watermark [--clips 4] [--unmarked 10000] [--attacks NAME ...] [--json FILE]
+python -m benchmarks.watermark [--clips 4] [--unmarked 10000] [--attacks NAME ...] [--no-quality] [--json FILE]
 
 Half the clips are drawn by the distilled pocket model, half are drifting noise with the spectrum of photographs, all
 1280x720. Each attack is one or more runs of ffmpeg on the marked file. A clip's bit accuracy is that of its best
@@ -123,6 +123,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=4, help="of each kind")
     parser.add_argument("--unmarked", type=int, default=10000)
     parser.add_argument("--attacks", nargs="+", choices=ATTACKS, default=[*ATTACKS], metavar="NAME", help="these alone")
+    parser.add_argument("--quality", action=argparse.BooleanOptionalAction, default=True, help="PSNR, VMAF and speed")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -131,7 +132,8 @@ def main() -> None:
         figures: dict[str, Any] = {}
         if options.clips:
             clips = list(mark(options.clips, folder))
-            figures["quality"] = quality(clips, folder)
+            if options.quality:
+                figures["quality"] = quality(clips, folder)
             figures["attacks"] = {
                 attack: attacked(clips, attack, folder)
                 for attack in tqdm(options.attacks, desc="attacks", file=sys.stderr, mininterval=5)
