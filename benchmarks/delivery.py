@@ -40,7 +40,7 @@ def main() -> None:
         identity = load_identity(Path(folder) / "keys")
         mark = identity.mark({"benchmark": options.seconds})
         edit, output = Edit(clip, times(clip, request)), Path(folder) / "clip.mp4"
-        made, _ = result_of(publish(edit, request, mark, identity, output, Inspector(Policy()), clock))
+        made, *_ = result_of(publish(edit, request, mark, identity, output, Inspector(Policy()), clock))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
     print(f"{made.frames} frames of {options.size} at {options.fps}: {time.perf_counter() - started:.0f} s")
     print("  ".join(f"{stage} {seconds:.1f} s" for stage, seconds in clock.seconds.items()))

@@ -91,6 +91,7 @@ def test_chain_publishes_what_was_asked(
     made = mp4.probe(output)
     assert (*made.size, made.frames, made.fps) == (640, 360, 30, Fraction(30))
     assert (made.codec, made.pix_fmt, made.colour) == ("h264", "yuv420p", (mp4.BT709,) * 3)
+    assert check(output, identity, {published.report["id"]: published.fingerprint}.get).verdict == INTACT
     report = published.report
     assert json.loads(json.dumps(report)) == report
     assert (report["width"], report["height"], report["frames"], report["duration_s"]) == (640, 360, 30, 1.0)

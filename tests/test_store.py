@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from wan_demo.store import RECENT, Timings
+from wan_demo.store import RECENT, Records, Timings
 
 KEY = ("pocket", "full", "chain", "cpu")
 
@@ -22,3 +22,10 @@ def test_without_a_place_to_write_nothing_is_remembered_and_nothing_fails(tmp_pa
     timings = Timings(tmp_path / "file" / "store.sqlite3")
     timings.record(KEY, {"total": 1.0})
     assert timings.expected(KEY) == {}
+
+
+def test_what_a_clip_shows_is_remembered(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"clip")
+    Records().record("0a", tmp_path / "clip.mp4", {"prompt": "a ball"}, b"pictures")
+    assert Records().fingerprint("0a") == b"pictures"
+    assert Records().fingerprint("0b") is None

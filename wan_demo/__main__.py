@@ -131,7 +131,7 @@ def generate(options: argparse.Namespace) -> int:
         print(f"The clip could not be made ({error}): try again, and if it stays, report it.", file=sys.stderr)
         return FAILED
     timings.record(key, published.report["seconds"])
-    Records().record(published.report["id"], published.path, published.report)
+    Records().record(published.report["id"], published.path, published.report, published.fingerprint)
     print(json.dumps(published.report) if options.json else published.path)
     return 0
 
@@ -170,7 +170,7 @@ def check_file(options: argparse.Namespace) -> int:
     if not options.file.is_file():
         raise RequestError(f"There is no file {options.file}: name a video.")
     try:
-        finding = check.check(options.file, load_identity(home() / KEYS))
+        finding = check.check(options.file, load_identity(home() / KEYS), Records().fingerprint)
     except ValueError as error:
         raise RequestError(str(error)) from None
     except IdentityError as error:

@@ -1,6 +1,6 @@
 """Is this file ours, and is it as we published it? The signature tells; where it is gone, the watermark does."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -8,11 +8,14 @@ from typing import Any
 
 from wan_demo import mp4
 from wan_demo.provenance.detector import Picture, find_mark
+from wan_demo.provenance.fingerprint import ALIKE, Fingerprint
 from wan_demo.provenance.identity import Identity
 from wan_demo.provenance.metadata import has_xmp, mark_in
 from wan_demo.provenance.signature import read_signature
 
 INTACT, ALTERED, NO_TRACE = "ours and intact", "ours, but altered", "no trace of ours"
+Sets = Sequence[Sequence[Picture]]
+Known = Callable[[str], bytes | None]
 PICTURES = 64  # frames, spread over a file, in which the watermark is looked for
 
 
@@ -20,13 +23,14 @@ PICTURES = 64  # frames, spread over a file, in which the watermark is looked fo
 class Finding:
     """verdict: INTACT, ALTERED or NO_TRACE; signature: see Signature.state; watermark: "ours", "copied" (ours, but laid
     over this clip later), or "none"; mark: the clip's name, where it is ours; missing: what a file of ours has and this
-    one lacks."""
+    one lacks; source: the name of the clip that a copied watermark is of."""
 
     verdict: str
     signature: str
     watermark: str
     mark: str | None
     missing: tuple[str, ...]
+    source: str | None = None
 
     def sentence(self, record: Mapping[str, Any] | None) -> str:
         """The finding in a few sentences. record: the clip's report, where this machine made it."""
@@ -36,7 +40,7 @@ class Finding:
         if self.signature == "foreign":
             parts.append("Its signature is not ours.")
         if self.watermark == "copied":
-            parts.append("It bears a watermark of ours that was copied from another clip.")
+            parts.append(f"The watermark of our clip {self.source} was copied onto this other picture.")
         if self.verdict == ALTERED and self.missing:
             parts.append(f"Missing: {', '.join(self.missing)}.")
         if self.mark:
@@ -44,15 +48,18 @@ class Finding:
         return " ".join(parts)
 
 
-def check(path: Path, identity: Identity) -> Finding:
+def check(path: Path, identity: Identity, known: Known = lambda _: None, sets: Sets | None = None) -> Finding:
     """Read a video file of any kind that `mp4` knows. Its metadata counts for nothing by itself: anyone can copy it.
+
+    known: the stored fingerprint of a mark's clip, where there is one. Without one, it is estimated from the watermark
+    whether that was copied, which fails between clips of one prompt. sets: its pictures, where they have been read.
 
     Raises:
         ValueError: it cannot be read as a video.
     """
     said = mark_in(mp4.read_tags(path))
     signature = read_signature(path, identity)
-    watermark, seen = read_watermark(path, identity)
+    watermark, seen = read_watermark(sets or pictures_of(path), identity, known)
     signed = signature.mark if signature.mark and identity.made(signature.mark) else None
     if signature.state == "intact" and seen is not None and seen == signed:
         watermark = "ours"  # proven: we signed these very pixels; how far a mark fits its clip is but an estimate
@@ -64,15 +71,19 @@ def check(path: Path, identity: Identity) -> Finding:
         "IPTC source type": has_xmp(path),
     }
     missing = tuple(name for name, there in carries.items() if not there)
-    return Finding(_verdict(signature.state, mark), signature.state, watermark, mark, missing)
+    source = seen if watermark == "copied" else None
+    return Finding(_verdict(signature.state, mark), signature.state, watermark, mark, missing, source)
 
 
-def read_watermark(path: Path, identity: Identity) -> tuple[str, str | None]:
-    """Finding.watermark and the mark it carries. Raises ValueError as pictures_of does."""
-    reading = find_mark(pictures_of(path), identity.carrier_key, lambda payload: identity.made(payload.hex()))
+def read_watermark(sets: Sets, identity: Identity, known: Known) -> tuple[str, str | None]:
+    """Finding.watermark and the mark it carries. sets: see `pictures_of`."""
+    reading = find_mark(sets, identity.carrier_key, lambda payload: identity.made(payload.hex()))
     if reading is None:
         return "none", None
-    return "copied" if reading.copied else "ours", reading.payload.hex()
+    mark, stored = reading.payload.hex(), known(reading.payload.hex())
+    alike = Fingerprint.from_bytes(stored).likeness(sets[0], reading.pose) if stored else None
+    copied = reading.copied if alike is None else alike < ALIKE
+    return "copied" if copied else "ours", mark
 
 
 def pictures_of(path: Path) -> list[list[Picture]]:
@@ -83,7 +94,7 @@ def pictures_of(path: Path) -> list[list[Picture]]:
     """
     pictures, keys = list[Picture](), list[Picture]()
     for frame in islice(mp4.read_planes(path, max(1, mp4.frame_count(path) // PICTURES)), 2 * PICTURES):
-        pictures.append(Picture.of(frame.luma, frame.blue))
+        pictures.append(Picture.of(frame.luma, frame.blue, frame.second))
         keys += [pictures[-1]] if frame.key else []
     if not pictures:
         raise ValueError(f"{path} holds no video frame.")

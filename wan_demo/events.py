@@ -57,10 +57,11 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Published:
-    """A whole, checked video file; report: see `generate --json` in the README."""
+    """A whole, checked video file; report: see `generate --json` in the README; fingerprint: for the store."""
 
     path: Path
     report: dict[str, Any]
+    fingerprint: bytes = b""
 
 
 Event = Notice | Progress | Published

@@ -73,10 +73,11 @@ def generate(
     clip = yield from with_less_memory(models, lambda: decoded(latents, models, clock))
     edit = yield from _edit(clip, request, given, clock)
     mark = identity.mark(facts(request, preset, given))
-    made, seen = yield from publish(edit, request, mark, identity, output, inspector, clock)
+    made, seen, fingerprint = yield from publish(edit, request, mark, identity, output, inspector, clock)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
     told = report(request, preset, output, made, seconds)
-    yield Published(output, {"id": mark, **told, "plan": models.plan.name, **edit.figures, "operator": seen})
+    told |= {"plan": models.plan.name, **edit.figures, "operator": seen}
+    yield Published(output, {"id": mark, **told}, fingerprint)
 
 
 def _admit(request: Request, preset: Preset, models: Models, inspector: Inspector) -> None:

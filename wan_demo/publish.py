@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from wan_demo import mp4
-from wan_demo.check import INTACT, Finding, check
+from wan_demo.check import INTACT, Finding, check, pictures_of
 from wan_demo.clock import Clock
 from wan_demo.edit import Edit
 from wan_demo.events import Progress
 from wan_demo.finish.captions import burn
 from wan_demo.finish.frame_rate import frames_at
 from wan_demo.finish.resize import fit
+from wan_demo.provenance.fingerprint import Fingerprint
 from wan_demo.provenance.identity import Identity
 from wan_demo.provenance.label import add_label, has_label
 from wan_demo.provenance.metadata import add_xmp, tags
@@ -38,10 +39,11 @@ def publish(
     output: Path,
     inspector: Inspector,
     clock: Clock,
-) -> Generator[Progress, None, tuple[mp4.Probe, dict[str, Any]]]:
+) -> Generator[Progress, None, tuple[mp4.Probe, dict[str, Any], bytes]]:
     """Finish, write, sign and read back; only what reads back whole is moved to `output`.
 
-    Frame by frame: no more than a few are ever in memory. Returns what it holds, and what the operator's rules saw.
+    Frame by frame: no more than a few are ever in memory. Returns what it holds, what the operator's rules saw,
+    and its fingerprint.
     """
     delivery, looks, count = request.delivery, list[Frame](), len(edit.moments)
     embedder = Embedder(bytes.fromhex(mark), identity.carrier_key, delivery.height, delivery.width)
@@ -61,8 +63,10 @@ def publish(
             sign(draft, signed, identity, mark)
         with clock.stage("read back"):
             yield clock.progress()
-            made = _read_back(signed, request, count, Finding(INTACT, "intact", "ours", mark, ()), identity)
-    return made, seen
+            sets = pictures_of(signed)
+            finding = check(signed, identity, sets=sets)
+            made = _read_back(signed, request, count, finding, mark)
+    return made, seen, Fingerprint.of(sets[0]).to_bytes()
 
 
 def finished(edit: Edit, request: Request, clock: Clock, looks: list[Frame]) -> Iterator[Frame]:
@@ -81,8 +85,8 @@ def finished(edit: Edit, request: Request, clock: Clock, looks: list[Frame]) -> 
     return clock.each("label", (add_label(frame, label.language, label.place) for frame in frames))
 
 
-def _read_back(path: Path, request: Request, frames: int, wanted: Finding, identity: Identity) -> mp4.Probe:
-    """What the file holds. Raises RuntimeError when it is not what was to be written."""
+def _read_back(path: Path, request: Request, frames: int, finding: Finding, mark: str) -> mp4.Probe:
+    """What the file holds. Raises RuntimeError when it, or what `check` found, is not what was to be."""
     label, delivery = request.delivery.label, request.delivery
     unlabelled: list[bool] = []
 
@@ -90,7 +94,7 @@ def _read_back(path: Path, request: Request, frames: int, wanted: Finding, ident
         if label.place != "off" and not has_label(planes.luma, label.language, label.place):
             unlabelled.append(True)
 
-    made, finding = mp4.probe(path, look), check(path, identity)
+    made, wanted = mp4.probe(path, look), Finding(INTACT, "intact", "ours", mark, ())
     asked = ((delivery.width, delivery.height), delivery.fps, frames)
     if unlabelled or (made.size, made.fps, made.frames) != asked or finding != wanted or not _in_time(made, request):
         raise RuntimeError(f"the file does not read back as it was made: {made}, {finding}, unlabelled: {unlabelled}")

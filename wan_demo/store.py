@@ -15,6 +15,7 @@ RECENT = 5  # runs that an expectation is the median of
 
 _SECONDS = """CREATE TABLE IF NOT EXISTS seconds (
     run INTEGER, family TEXT, tier TEXT, mode TEXT, device TEXT, stage TEXT, seconds REAL)"""
+_FINGERPRINTS = "CREATE TABLE IF NOT EXISTS fingerprints (mark TEXT PRIMARY KEY, fingerprint BLOB)"
 _CLIPS = "CREATE TABLE IF NOT EXISTS clips (mark TEXT PRIMARY KEY, sha256 TEXT, report TEXT)"
 _DIGESTS = "CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, digest TEXT)"
 _DIGEST = "SELECT digest FROM digests WHERE path=? AND size=? AND mtime_ns=?"
@@ -63,17 +64,26 @@ class Records:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or home() / "store.sqlite3"
 
-    def record(self, mark: str, file: Path, report: Mapping[str, Any]) -> None:
-        """Remember what `file` is; a clip made again takes the older one's place."""
+    def record(self, mark: str, file: Path, report: Mapping[str, Any], fingerprint: bytes = b"") -> None:
+        """Remember what `file` is and shows; a clip made again takes the older one's place."""
         with suppress(OSError, sqlite3.Error), _opened(self.path, _CLIPS) as db, file.open("rb") as video:
             row = (mark, hashlib.file_digest(video, "sha256").hexdigest(), json.dumps(report))
             db.execute("INSERT OR REPLACE INTO clips VALUES (?, ?, ?)", row)
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _FINGERPRINTS) as db:
+            db.execute("INSERT OR REPLACE INTO fingerprints VALUES (?, ?)", (mark, fingerprint))
 
     def find(self, mark: str) -> dict[str, Any] | None:
         """The report of the clip with this mark."""
         with suppress(OSError, sqlite3.Error), _opened(self.path, _CLIPS) as db:
             row = db.execute("SELECT sha256, report FROM clips WHERE mark=?", (mark,)).fetchone()
             return {"sha256": row[0], **json.loads(row[1])} if row else None
+        return None
+
+    def fingerprint(self, mark: str) -> bytes | None:
+        """What the clip with this mark shows (see provenance.fingerprint)."""
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _FINGERPRINTS) as db:
+            row = db.execute("SELECT fingerprint FROM fingerprints WHERE mark=?", (mark,)).fetchone()
+            return bytes(row[0]) if row else None
         return None
 
 

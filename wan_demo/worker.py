@@ -171,7 +171,7 @@ def _make(
     for event in events:
         if isinstance(event, Published):
             timings.record(key, event.report["seconds"])
-            Records().record(event.report["id"], event.path, event.report)
+            Records().record(event.report["id"], event.path, event.report, event.fingerprint)
             return event
         pipe.send(("progress", event))
         if pipe.poll():

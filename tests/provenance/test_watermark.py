@@ -1,15 +1,17 @@
 """The watermark is read back from what it was put into, and from nothing else."""
 
 from fractions import Fraction
+from itertools import product
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.clips import embed, natural
 from wan_demo.clip import Clip
 from wan_demo.provenance.carrier import SYMBOLS, carrier, encode, likenesses
-from wan_demo.provenance.detector import Picture, Reading, find_mark
+from wan_demo.provenance.detector import CLEAR, Picture, Reading, _payloads, find_mark
 
 KEY, PAYLOAD = bytes(range(32)), bytes([1, 200, 33, 77, 128, 255, 0, 90])
 
@@ -86,3 +88,25 @@ def test_no_frequency_serves_twice() -> None:
     assert len(np.unique(everywhere, axis=0)) == len(everywhere)
     assert not {tuple(place) for place in everywhere} & {tuple(-place) for place in everywhere}
     assert np.bincount(found.chip).tolist() == [3] * len(encode(PAYLOAD))
+
+
+def mean_of(fit: npt.NDArray[np.float32], payload: bytes) -> float:
+    return float(np.mean([row[byte] for row, byte in zip(fit, payload, strict=True)]))
+
+
+def test_all_clear_payloads_are_tried_the_likeliest_first() -> None:
+    fit = np.full((SYMBOLS, 256), -9.0, np.float32)
+    fit[:, 7:10] = np.random.default_rng(0).uniform(2.5, 4.0, (SYMBOLS, 3))
+    sums = sorted(mean_of(fit, bytes(payload)) for payload in product((7, 8, 9), repeat=SYMBOLS))
+    tried = _payloads(fit)
+    assert len(tried) == min(4096, sum(value >= CLEAR for value in sums)) > 100
+    assert [value for _, value in tried] == pytest.approx(sums[::-1][: len(tried)], abs=1e-5)
+    for payload, value in tried[::50]:
+        assert value == pytest.approx(mean_of(fit, payload), abs=1e-5)
+
+
+def test_where_nothing_is_clear_one_guess_is_left() -> None:
+    fit = np.random.default_rng(0).uniform(-1, 1, (SYMBOLS, 256)).astype(np.float32)
+    ((payload, value),) = _payloads(fit)
+    assert payload == bytes(fit.argmax(1).tolist())
+    assert value == pytest.approx(fit.max(1).mean())

@@ -53,11 +53,13 @@ class Probe:
 
 @dataclass(frozen=True)
 class Planes:
-    """A decoded frame as it is stored: luma (H, W), blue (H/2, W/2) uint8; key: it was encoded by itself."""
+    """A decoded frame as it is stored: luma (H, W), blue (H/2, W/2) uint8; key: it was encoded by itself; second: when
+    it is shown, as the file says."""
 
     luma: npt.NDArray[np.uint8]
     blue: npt.NDArray[np.uint8]
     key: bool
+    second: float
 
 
 def probe(path: Path, look: Callable[[Planes], None] | None = None) -> Probe:
@@ -125,7 +127,7 @@ def frame_count(path: Path) -> int:
 
 def _planes(frame: av.VideoFrame) -> Planes:
     picture = frame if frame.format.name == "yuv420p" else frame.reformat(format="yuv420p")
-    return Planes(_plane(picture.planes[0]), _plane(picture.planes[1]), frame.key_frame)
+    return Planes(_plane(picture.planes[0]), _plane(picture.planes[1]), frame.key_frame, frame.time or 0.0)
 
 
 def _plane(plane: VideoPlane) -> npt.NDArray[np.uint8]:

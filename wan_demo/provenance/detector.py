@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 
 import cv2
 import numpy as np
@@ -30,9 +29,10 @@ LOUDEST = 15.0  # levels: an edge counts no more than this
 NEARBY = 6.0  # pixels over which loudness is evened out
 POSES = 2  # that are looked into when the picture was moved
 RING = 6.0  # cycles a tile: frequencies are weighed by rings of this width
-UNSURE = 3  # symbols, the least clear ones, of which the second likeliest byte is tried too
+TRIED = 4096  # payloads, the likeliest, that are put to the keyed check: what it refuses was misread
+CHOICE = 16  # of a byte's values, the likeliest, that are tried
 FAINT = 0.02  # of a ring's noise: no signal is taken for less
-CLEAR = 3.3  # mean likeness of the bytes, below which nothing was read: noise has 2.9, 3.3 once in a thousand
+CLEAR = 3.25  # mean likeness of the bytes, below which nothing was read; README has how often noise reaches it
 
 SURELY = 2.0  # times as dark as need be: the mark itself makes a picture darker here and lighter there
 PLAIN = 8.5  # likeness of a mark that was hardly harmed
@@ -41,18 +41,19 @@ BOUND, BOUND_IF_FAINT = 0.75, 0.25  # least Reading.bound of a mark that was put
 
 @dataclass(frozen=True)
 class Picture:
-    """A frame's luma and blue-difference chroma, each uint8 (H, W), its shorter side SHORT_SIDE."""
+    """A frame's luma and blue-difference chroma, each uint8 (H, W), its shorter side SHORT_SIDE; when it is shown."""
 
     luma: Plane
     blue: Plane
+    second: float = 0.0
 
     @classmethod
-    def of(cls, luma: Plane, blue: Plane) -> "Picture":
+    def of(cls, luma: Plane, blue: Plane, second: float = 0.0) -> "Picture":
         """From planes of any size, as 4:2:0 has them."""
         scale = SHORT_SIDE / min(luma.shape)
         size = round(luma.shape[1] * scale), round(luma.shape[0] * scale)
-        small = (cv2.resize(p, size, interpolation=_kind(size[0] / p.shape[1])) for p in (luma, blue))
-        return cls(*(np.asarray(p, np.uint8) for p in small))
+        small = [cv2.resize(p, size, interpolation=_kind(size[0] / p.shape[1])) for p in (luma, blue)]
+        return cls(np.asarray(small[0], np.uint8), np.asarray(small[1], np.uint8), second)
 
 
 @dataclass(frozen=True)
@@ -79,23 +80,23 @@ def find_mark(sets: Sequence[Sequence[Picture]], key: bytes, ours: Callable[[byt
     sets: pictures of the clip in several selections, such as all of them and the key frames, which encoders treat best.
     ours: the keyed check of a payload.
     """
-    for payload, likeness, pose in readings(sets, key):
-        if likeness >= CLEAR and ours(payload):
-            return Reading(payload, likeness, *bound(sets, payload, pose, key), pose)
+    for candidates, pose in readings(sets, key):
+        for payload, likeness in candidates:
+            if likeness >= CLEAR and ours(payload):
+                return Reading(payload, likeness, *bound(sets, payload, pose, key), pose)
     return None
 
 
-def readings(sets: Sequence[Sequence[Picture]], key: bytes) -> Iterator[tuple[bytes, float, Pose]]:
-    """All that the pictures may be read as: payload, likeness, pose; first as if they had not been moved."""
+def readings(sets: Sequence[Sequence[Picture]], key: bytes) -> Iterator[tuple[list[tuple[bytes, float]], Pose]]:
+    """All that the pictures may be read as: payloads with their likeness, the likeliest first, and the pose; first as
+    if they had not been moved."""
     found = carrier(key)
     plain = [plane for pictures in sets for plane in _planes(pictures, lambda _: 1)]
     for pose in _poses(plain, found):
         turned = [p for pictures in sets for p in _planes(pictures, partial(binding, scale=pose.scale))]
         soft = [_soft(t, p, pose, found) for t, p in zip(turned, plain, strict=True)]
         for some in (np.sum(soft, 0), *soft):
-            fit = likenesses(some)
-            for payload in _payloads(fit):
-                yield payload, float(np.mean([row[byte] for row, byte in zip(fit, payload, strict=True)])), pose
+            yield _payloads(likenesses(some)), pose
 
 
 def _poses(planes: Sequence[Floats], found: Carrier) -> Iterator[Pose]:
@@ -132,14 +133,25 @@ def _dark(luma: Plane, pose: Pose) -> Floats:
     return np.asarray(dark, np.float32)
 
 
-def _payloads(fit: Floats) -> Iterator[bytes]:
-    """The likeliest payload, then those with the second likeliest byte in the least clear symbols."""
-    order = np.argsort(-fit, 1)[:, :2]
-    clear = fit[np.arange(SYMBOLS), order[:, 0]] - fit[np.arange(SYMBOLS), order[:, 1]]
-    for second in product((0, 1), repeat=UNSURE):
-        choice = np.zeros(SYMBOLS, int)
-        choice[np.argsort(clear)[:UNSURE]] = second
-        yield bytes(order[np.arange(SYMBOLS), choice].tolist())
+def _payloads(fit: Floats) -> list[tuple[bytes, float]]:
+    """The likeliest payload, and of the next all that are clear, TRIED at most: with their mean likeness, best first.
+
+    A list decoder: the keyed check serves as the outer code (Seshadri and Sundberg, IEEE Transactions on Communications
+    42(2/3/4), 1994).
+    """
+    lead = np.zeros(1)  # of each payload so far, what it lacks of the likeliest
+    payloads = np.zeros((1, 0), np.int64)
+    best = fit.max(1)
+    spare = max(0.0, float(best.mean()) - CLEAR) * SYMBOLS
+    for row, top in zip(fit, best, strict=True):
+        likely = np.argsort(-row)[:CHOICE]
+        lacking = (lead[:, None] + top - row[likely]).ravel()
+        kept = np.argsort(lacking, kind="stable")[:TRIED]
+        kept = kept[lacking[kept] <= spare]
+        lead, payloads = lacking[kept], np.column_stack([payloads[kept // CHOICE], likely[kept % CHOICE]])
+    return [
+        (bytes(p), float(best.mean() - lack / SYMBOLS)) for p, lack in zip(payloads.astype(np.uint8), lead, strict=True)
+    ]
 
 
 def _soft(turned: Floats, plain: Floats, pose: Pose, found: Carrier) -> Floats:

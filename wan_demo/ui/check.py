@@ -24,7 +24,7 @@ SIGNATURES = {
     "foreign": "not ours",
     "missing": "none",
 }
-WATERMARKS = {"ours": "ours", "copied": "ours, but copied from another clip", "none": "none found"}
+WATERMARKS = {"ours": "ours", "copied": "of another clip of ours, copied onto this picture", "none": "none found"}
 
 
 class CheckTab:
@@ -44,7 +44,7 @@ def look(path: str | None) -> str:
     if path is None:
         return ""
     try:
-        finding = check(Path(path), load_identity(home() / KEYS))
+        finding = check(Path(path), load_identity(home() / KEYS), Records().fingerprint)
     except (ValueError, IdentityError) as error:
         return draw.refusal(str(error).replace(path, Path(path).name))
     return describe(finding, Records().find(finding.mark) if finding.mark else None)
@@ -57,6 +57,8 @@ def describe(finding: Finding, record: Mapping[str, Any] | None) -> str:
         "watermark": WATERMARKS[finding.watermark],
         "id": finding.mark or "none",
     }
+    if finding.source:
+        rows["copied from"] = finding.source
     if finding.missing:
         rows["missing"] = ", ".join(finding.missing)
     if finding.mark:
