@@ -2,13 +2,14 @@
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import tempfile
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the flags; `setup` is what the models' are."""
+    """Read the flags, first those of $WAN_DEMO_FLAGS, since a Space has no command line; `setup` is the models'."""
     from wan_demo.request import RequestError
     from wan_demo.setup import add_flags, read
 
@@ -18,7 +19,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, help="default: the first free one from 7860 on")
     parser.add_argument("--share", action="store_true", help="also lend a public web address, through gradio.live")
     add_flags(parser)
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args([*shlex.split(os.environ.get("WAN_DEMO_FLAGS", "")), *given])
     try:
         options.setup = read(options)
     except RequestError as error:

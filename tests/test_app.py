@@ -34,6 +34,12 @@ def test_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (chosen.host, chosen.port, chosen.share, chosen.device) == ("0.0.0.0", 7999, True, "cuda")
 
 
+def test_a_space_takes_flags_from_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAN_DEMO_FLAGS", "--family wan22 --plan 'one expert'")
+    setup = app.parse(["--device", "cuda"]).setup
+    assert (setup.family, setup.plan, setup.device) == ("wan22", "one expert", "cuda")
+
+
 def test_a_space_lets_visitors_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACE_ID", "someone/wan_demo")
     assert app.parse([]).host == "0.0.0.0"

@@ -18,7 +18,7 @@ LAYER_OF = {
     **dict.fromkeys(("edit", "publish"), "parts"),
     **{name: name for name in ("quantize", "models", "pipeline", "store", "check", "worker", "ui")},
     **{name: name for name in ("integrity", "download", "hub", "lora", "student", "locate")},
-    **{name: name for name in ("placement", "fit", "shelf", "bench")},
+    **{name: name for name in ("placement", "fit", "shelf", "bench", "tricks")},
     **dict.fromkeys(("cost", "rates"), "fit"),
     "random_weights": "bench",
     "machine": "main",
@@ -35,10 +35,11 @@ MAY_IMPORT = {
     "lora": {"values", "integrity"},
     "student": {"values", "store", "quantize", "integrity", "lora"},
     "placement": {"values"},
-    "models": {"values", "quantize", "integrity", "placement"},
+    "models": {"values", "stages", "quantize", "integrity", "placement"},
     "fit": {"values", "stages", "quantize", "placement", "models", "fit"},
     "locate": {"values", "hub", "student"},
-    "shelf": {"values", "integrity", "models", "fit"},
+    "tricks": {"values", "models"},
+    "shelf": {"values", "integrity", "models", "fit", "tricks"},
     "bench": {"values", "stages", "quantize", "models", "fit", "parts", "pipeline"},
     "parts": {"values", "stages", "check", "parts"},  # of the pipeline
     "pipeline": {"values", "stages", "check", "quantize", "models", "parts"},
@@ -48,12 +49,25 @@ MAY_IMPORT = {
     # the models live in the worker's process
     "ui": {"values", "stages", "store", "check", "integrity", "locate", "worker"} | {"ui"},
     "app": {"values", "ui"},
-    "main": {"values", "stages", "store", "check", "integrity", "locate", "shelf", "models", "pipeline", "fit", "bench"}
+    "main": {
+        "values",
+        "stages",
+        "store",
+        "check",
+        "integrity",
+        "locate",
+        "shelf",
+        "models",
+        "pipeline",
+        "fit",
+        "bench",
+        "tricks",
+    }
     | {"worker", "main"},
     "distill": {"values", "stages", "quantize", "integrity", "models", "parts", "pipeline", "distill"},
 }
 
-MODELS = ("models", "quantize", "text", "diffuse", "decode", "cost", "rates", "bench", "random_weights")
+MODELS = ("models", "quantize", "text", "diffuse", "decode", "cost", "rates", "bench", "random_weights", "tricks")
 MODEL_CODE = {f"wan_demo.{name}" for name in MODELS} | {"distill"}
 MODEL_CODE |= {"wan_demo.safety.classifier"}  # a process of its own loads it, see safety/guard.py
 PAGE_CODE = {"app", "wan_demo.ui"}

@@ -191,6 +191,8 @@ def test_numbers_that_are_not_finite_fail(tiny_full: Preset, tiny_models: Models
     class Broken(torch.nn.Module):
         config = tiny_models.high.config
         dtype = torch.float32
+        _reset_stateful_cache = tiny_models.high._reset_stateful_cache
+        cache_context = tiny_models.high.cache_context
 
         def forward(self, x: torch.Tensor, *_: torch.Tensor) -> object:
             return type("Output", (), {"sample": x * float("nan")})

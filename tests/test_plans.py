@@ -177,6 +177,20 @@ def test_what_is_traced_is_what_a_real_run_holds(tiny_folder: Path) -> None:
     assert traced.activations == pytest.approx(live.peak, rel=0.05)
 
 
+def test_a_prompt_is_read_once(tiny_full: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = models.load(tiny_full)
+    first = parts.encode(PROMPT, "")
+    monkeypatch.setattr(models, "encode_prompts", None)
+    assert parts.encode(PROMPT, "") is first
+    with pytest.raises(TypeError):
+        parts.encode(PROMPT, "a blue box")
+    monkeypatch.undo()
+    for i in range(models.PROMPTS):
+        parts.encode(f"a ball {i}", "")
+    assert len(parts.read) == models.PROMPTS
+    assert (PROMPT, "") not in parts.read
+
+
 def card(gib: float) -> Device:
     return Device("cuda", gib * GIB, 128 * GIB)
 

@@ -117,7 +117,7 @@ def needs_of(preset: Preset) -> Needs:
     finish = shape.latents(preset.finish)
 
     def forward(latents: tuple[int, int, int], pieces: int = 1) -> Cost:
-        return cost.expert_cost(expert, latents, preset.precision, preset.eight_bit, pieces, WINDOW)
+        return cost.expert_cost(expert, latents, preset.precision, preset.layers, pieces, WINDOW)
 
     return Needs(
         expert["num_layers"],

@@ -70,7 +70,7 @@ def at_hand(setup: Setup) -> tuple[Preset, ...]:
         except StopIteration as done:
             if bar is not None:
                 bar.close()
-            return cast(tuple[Preset, ...], done.value)
+            return tuple(replace(preset, tricks=setup.tricks) for preset in cast(tuple[Preset, ...], done.value))
         if bar is None or move.what != what:
             bar, what = tqdm(total=move.total, unit="B", unit_scale=True, desc=move.what), move.what
         bar.update(move.done - bar.n)

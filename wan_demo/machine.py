@@ -5,12 +5,15 @@ import json
 import math
 import sys
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wan_demo.plans import GIB, PLANS, Fit, named
 from wan_demo.presets import WEIGHTS, Preset, find, tiers
 from wan_demo.request import TIERS, Delivery, Request, RequestError, parse_size
 from wan_demo.setup import Setup, add_flags, read
+
+if TYPE_CHECKING:
+    from wan_demo.models import Models
 
 PROMPT = "a red ball moves right over green grass"
 
@@ -69,19 +72,20 @@ def bench(options: argparse.Namespace) -> int:
     setup = read(options)
     if options.runs < 1:
         raise RequestError("A bench needs at least one run: give --runs 1 or more.")
-    preset = find(setup.family, options.tier)
+    preset = replace(find(setup.family, options.tier), tricks=setup.tricks)
     request = Request(PROMPT, options.tier, delivery=Delivery(*parse_size(options.size)), duration_s=preset.longest_s)
     from wan_demo import bench as benching
     from wan_demo.provenance.identity import load_identity
     from wan_demo.store import KEYS, home
 
-    preset, parts = _parts(setup, preset, options.random_weights)
+    preset, parts = parts_of(setup, preset, options.random_weights)
     if options.steps:
         preset = replace(preset, schedule=preset.schedule.cut(options.steps))
     identity = load_identity(home() / KEYS)
     runs = [benching.run(request, preset, parts, identity, options.random_weights) for _ in range(options.runs)]
     told: dict[str, Any] = {"family": setup.family, "tier": options.tier, "size": options.size, "device": _name(setup)}
     told |= {"plan": parts.plan.name, "random_weights": options.random_weights, "steps": preset.schedule.steps}
+    told["tricks"] = list(preset.tricks)
     told["stages"] = benching.summary(runs)
     if options.compare:
         told["compare"] = benching.compare(request, preset, parts, max(1, options.runs - 1))
@@ -89,7 +93,7 @@ def bench(options: argparse.Namespace) -> int:
     return 0
 
 
-def _parts(setup: Setup, preset: Preset, random_weights: bool) -> Any:
+def parts_of(setup: Setup, preset: Preset, random_weights: bool) -> "tuple[Preset, Models]":
     """The preset with its parts: from its weights, or random ones of the same shapes."""
     from wan_demo.shelf import Shelf
 
@@ -99,13 +103,16 @@ def _parts(setup: Setup, preset: Preset, random_weights: bool) -> Any:
         return Shelf(at_hand(setup), setup.device, setup.plan).take(preset.tier)
     from wan_demo import fit, models
     from wan_demo.random_weights import build
+    from wan_demo.tricks import speed_up
 
     folders = (preset.weights / "tokenizer", WEIGHTS / "pocket" / "tokenizer")  # the shipped one does for any model
     tokenizer = models.load_tokenizer(next(folder for folder in folders if folder.is_dir()))
     plan = named(setup.plan) if setup.plan else PLANS[0]
     if not setup.plan and setup.device != "cpu":
         plan = fit.choose(preset, fit.look(setup.device))
-    return preset, build(preset, tokenizer, setup.device, plan)
+    parts = build(preset, tokenizer, setup.device, plan)
+    speed_up(parts, preset.tricks)
+    return preset, parts
 
 
 def _stages(told: dict[str, Any]) -> str:

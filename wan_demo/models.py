@@ -1,5 +1,6 @@
 """A preset's parts, loaded and checked."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,12 +19,15 @@ from wan_demo.integrity import WeightsError, inspect, verify
 from wan_demo.plans import PLANS, Plan
 from wan_demo.presets import Preset
 from wan_demo.shapes import Compression
+from wan_demo.text import encode_prompts
+from wan_demo.values import PromptEmbeds
 
 # The error too, for those who load.
 __all__ = ["DTYPES", "EXPERTS", "WINDOW", "Models", "WeightsError", "load", "load_expert", "load_upsampler"]
 
 EXPERTS = ("high", "low")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+PROMPTS = 64  # that are remembered
 WINDOW = 512  # tokens of a prompt that Wan reads
 
 
@@ -31,7 +35,7 @@ WINDOW = 512  # tokens of a prompt that Wan reads
 class Models:
     """Everything a chain needs, in evaluation mode. upsampler: None where none was trained.
 
-    plan: which parts stay on the device; the others are at home in the machine's memory.
+    plan: which parts stay on the device; the others are at home in the machine's memory. read: what was encoded.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -42,6 +46,18 @@ class Models:
     upsampler: LTXLatentUpsamplerModel | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     plan: Plan = PLANS[0]
+    read: OrderedDict[tuple[str, str], PromptEmbeds] = field(default_factory=OrderedDict)
+
+    def encode(self, prompt: str, negative: str) -> PromptEmbeds:
+        """The two texts, read by the text encoder; the last PROMPTS pairs are remembered, so that it need not come."""
+        texts = (prompt, negative)
+        if texts not in self.read:
+            with self.present("text_encoder") as encoder:
+                self.read[texts] = encode_prompts(texts, self.tokenizer, encoder)
+        self.read.move_to_end(texts)
+        if len(self.read) > PROMPTS:
+            self.read.popitem(last=False)
+        return self.read[texts]
 
     @property
     def compression(self) -> Compression:
@@ -93,8 +109,8 @@ def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0]) -> Models:
         load_tokenizer(root / "tokenizer"),
         UMT5EncoderModel.from_pretrained(root / "text_encoder", dtype=dtype).eval(),
         AutoencoderKLWan.from_pretrained(root / "vae", torch_dtype=torch.float32).eval(),
-        load_expert(preset.experts / "transformer", dtype, preset.eight_bit),
-        load_expert(preset.experts / "transformer_2", dtype, preset.eight_bit),
+        load_expert(preset.experts / "transformer", dtype, preset.layers),
+        load_expert(preset.experts / "transformer_2", dtype, preset.layers),
         load_upsampler(root / "upsampler"),
         torch.device(device),
     )

@@ -33,7 +33,7 @@ from wan_demo.safety.inspector import Inspector
 from wan_demo.safety.prompt import screen
 from wan_demo.shapes import ClipShape
 from wan_demo.sound.track import Given
-from wan_demo.text import check_prompt, encode_prompts, unknown_words
+from wan_demo.text import check_prompt, unknown_words
 from wan_demo.upsample import upsample
 from wan_demo.values import Latents, PromptEmbeds
 
@@ -153,8 +153,7 @@ def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Gene
     schedule = preset.schedule
     with clock.stage("encode"):
         yield clock.progress()
-        with models.present("text_encoder") as encoder:
-            prompt = encode_prompts([request.prompt, request.negative], models.tokenizer, encoder)
+        prompt = models.encode(request.prompt, request.negative)
     first = preset.direct if request.mode == "direct" else preset.layout
     shape = models.compression.latents(first)
     x = noise((1, models.high.config.in_channels, *shape), generator).to(models.device)
@@ -189,7 +188,8 @@ def _denoise(
     guidance = preset.guidances[stage != "layout"]
     with clock.stage(stage), models.present(name) as expert:
         yield clock.progress(0, steps)
-        for i, state in enumerate(denoise(expert, latents, sigmas, prompt, guidance), 1):
+        walk = denoise(expert, latents, sigmas, prompt, guidance, "together" in preset.tricks)
+        for i, state in enumerate(walk, 1):
             latents, clean = state
             yield clock.progress(i, steps)
     return latents, clean
@@ -241,6 +241,7 @@ def _settings(request: Request, preset: Preset) -> dict[str, Any]:
         "boundary": preset.boundary,
         "guidance": preset.guidance,
         **({} if preset.low_guidance is None else {"low_guidance": preset.low_guidance}),
+        **({"tricks": list(preset.tricks)} if preset.tricks else {}),
         "sigmas": _sigmas(request, preset),
     }
 

@@ -12,6 +12,7 @@ from wan_demo import flow
 from wan_demo.request import Delivery, Request, RequestError
 from wan_demo.shapes import ClipShape
 
+TRICKS = ("fp8", "compile", "cache", "together")  # what may make a tier faster, see tricks.py and diffuse.py
 WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -60,6 +61,7 @@ class Preset:
     direct_is_large: direct mode draws at the finish's size, not at the layout's.
     precision: what it computes in, "fp32" or "bf16"; eight_bit: what its experts' layers are made when they are loaded,
     a kind of quantize.KINDS. source: where the weights are fetched from, REPOSITORY@REVISION of the Hugging Face hub.
+    tricks: of TRICKS.
     """
 
     family: str
@@ -80,6 +82,12 @@ class Preset:
     precision: str = "fp32"
     eight_bit: str = ""
     source: str = ""
+    tricks: tuple[str, ...] = ()
+
+    @property
+    def layers(self) -> str:
+        """The kind of 8-bit layers that the experts are given, "" for none."""
+        return "fp8" if "fp8" in self.tricks else self.eight_bit
 
     @property
     def guidances(self) -> tuple[float, float]:

@@ -27,7 +27,7 @@ def build(preset: Preset, tokenizer: PreTrainedTokenizerBase, device: str, plan:
 
     def expert() -> WanTransformer3DModel:
         model = WanTransformer3DModel.from_config(parts["transformer"])
-        kind = preset.eight_bit or ("int8" if "quantization_config" in parts["transformer"] else "")
+        kind = preset.layers or ("int8" if "quantization_config" in parts["transformer"] else "")
         return quantize.quantize(model, kind) if kind else model
 
     with init_empty_weights():

@@ -30,7 +30,7 @@ def measure(device: torch.device, preset: Preset) -> dict[str, float]:
     heads, size, inner = (expert[name] for name in ("num_attention_heads", "attention_head_dim", "ffn_dim"))
     tokens, side = (512, 32) if device.type == "cpu" else (8192, 256)
     linear = nn.Linear(heads * size, inner).to(dtype)
-    kind = preset.eight_bit or ("int8" if "quantization_config" in expert else "")
+    kind = preset.layers or ("int8" if "quantization_config" in expert else "")
     layer = (quantize.KINDS[kind](linear) if kind else linear).to(device)
     x = torch.randn(1, tokens, heads * size, dtype=dtype, device=device)
     q = torch.randn(1, heads, tokens, size, dtype=dtype, device=device)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wan_demo.plans import PLANS, named
-from wan_demo.presets import FAMILIES, tiers
+from wan_demo.presets import FAMILIES, TRICKS, tiers
 from wan_demo.request import RequestError
 
 
@@ -13,7 +13,8 @@ from wan_demo.request import RequestError
 class Setup:
     """weights: a folder of a family's parts; None: the shipped ones, or those of the hub's cache. student: for the
     distilled tier, a folder that `distill` exported; or loras, of the high-noise and of the low-noise expert, which are
-    fused into them. plan: a memory plan's name, "" lets the memory decide. offline: nothing is downloaded.
+    fused into them. plan: a memory plan's name, "" lets the memory decide. tricks: of presets.TRICKS. offline: nothing
+    is downloaded.
 
     Raises:
         RequestError: there is no such plan.
@@ -25,19 +26,24 @@ class Setup:
     student: Path | None = None
     loras: tuple[Path, Path] | None = None
     plan: str = ""
+    tricks: tuple[str, ...] = ()
     offline: bool = False
 
     def __post_init__(self) -> None:
         if self.plan:
             named(self.plan)
+        unknown = [trick for trick in self.tricks if trick not in TRICKS]
+        if unknown:
+            raise RequestError(f"There is no trick called {unknown[0]!r}: choose {', '.join(TRICKS)}.")
 
     def flags(self) -> list[str]:
         """The flags that `read` makes this setup of."""
         pairs = {"weights": self.weights, "student": self.student, "plan": self.plan}
         given = [f"--{name}={value}" for name, value in pairs.items() if value]
         loras = ["--lora", *map(str, self.loras)] if self.loras else []
+        tricks = ["--fast=" + ",".join(self.tricks)] if self.tricks else []
         offline = ["--offline"] if self.offline else []
-        return [f"--family={self.family}", f"--device={self.device}", *given, *loras, *offline]
+        return [f"--family={self.family}", f"--device={self.device}", *given, *loras, *tricks, *offline]
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +56,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plan", default="", help=f"of memory; chosen by itself, or: {', '.join(p.name for p in PLANS)}"
     )
+    parser.add_argument("--fast", default="", help=f"comma-separated, any of: {', '.join(TRICKS)} (see README)")
     parser.add_argument("--offline", action="store_true", help="download nothing")
 
 
@@ -62,5 +69,8 @@ def read(options: argparse.Namespace) -> Setup:
     tiers(options.family)
     if options.device not in ("cpu", "cuda"):
         raise RequestError(f"There is no device called {options.device!r}: choose cpu or cuda.")
+    tricks = tuple(filter(None, options.fast.split(",")))
     loras = None if options.lora is None else (options.lora[0], options.lora[1])
-    return Setup(options.family, options.device, options.weights, options.student, loras, options.plan, options.offline)
+    return Setup(
+        options.family, options.device, options.weights, options.student, loras, options.plan, tricks, options.offline
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from wan_demo import fit, models
+from wan_demo import fit, models, tricks
 from wan_demo.integrity import WeightsError
 from wan_demo.models import Models
 from wan_demo.plans import GIB, PLANS, Fit, Plan, named
@@ -33,6 +33,7 @@ class Shelf:
             if not _small(preset):
                 self.loaded.clear()
             self.loaded[tier] = models.load(preset, self.device, self._plan(preset))
+            tricks.speed_up(self.loaded[tier], preset.tricks)
         return preset, self.loaded[tier]
 
     def preload(self) -> None:

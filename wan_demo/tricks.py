@@ -1,0 +1,64 @@
+"""What makes the experts faster, beyond where they are: each can be asked for, and `bench` tells what it gives.
+
+Attention is not among them: on a GPU the fastest exact kernel that is installed is found by measurement, always.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import torch
+from diffusers import FirstBlockCacheConfig
+from diffusers.models.attention_dispatch import AttentionBackendName, dispatch_attention_fn
+from torch import Tensor
+
+from wan_demo.models import EXPERTS, Models
+
+EXACT = ("native", "_native_cudnn", "_native_flash", "flash", "_flash_3")  # diffusers' names
+TOKENS = 8192  # that attention is timed on
+CLOSE = 0.02  # of the largest value: bf16 kernels that sum in another order differ by less
+CACHED = 0.08  # change of the first block's output below which the others' last outputs are used again
+
+
+def speed_up(models: Models, tricks: tuple[str, ...], compiler: str = "inductor") -> None:
+    """Prepare loaded models. tricks: of presets.TRICKS; those that are not about loaded models are passed over.
+
+    compile: each kind of block is compiled once (the first clip waits for it, later starts find it in torch's cache).
+    cache: First Block Cache (ParaAttention), as diffusers has it; frames change.
+    """
+    for name in EXPERTS:
+        expert = getattr(models, name)
+        if models.device.type == "cuda":
+            expert.set_attention_backend(fastest_attention(expert))
+        if "cache" in tricks:
+            expert.enable_cache(FirstBlockCacheConfig(threshold=CACHED))
+        if "compile" in tricks:
+            expert.compile_repeated_blocks(backend=compiler, fullgraph="cache" not in tricks)
+
+
+def fastest_attention(expert: torch.nn.Module, device: str = "cuda") -> str:
+    """The kernel of EXACT that is fastest here at the expert's width, of those that are here and give its numbers."""
+    heads, size = expert.config.num_attention_heads, expert.config.attention_head_dim  # type: ignore[union-attr]
+    q, k, v = torch.randn(3, 1, TOKENS, heads, size, device=device, dtype=expert.dtype).unbind()  # type: ignore[call-overload]
+    wanted = _attend(EXACT[0], q, k, v)
+    times: dict[str, float] = {}
+    for name in EXACT:
+        with suppress(Exception):  # a kernel that is not there raises whatever it likes
+            if (_attend(name, q, k, v) - wanted).abs().max() <= CLOSE * wanted.abs().max():
+                times[name] = min(_seconds(lambda name=name: _attend(name, q, k, v)) for _ in range(3))  # type: ignore[misc]
+    return min(times, key=lambda name: times[name])
+
+
+def _attend(name: str, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    out: Tensor = dispatch_attention_fn(q, k, v, backend=AttentionBackendName(name))
+    return out
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    started = time.perf_counter()
+    call()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
