@@ -1,4 +1,4 @@
-"""A few small pictures of a clip, which tell it from any other, however alike the two are.
+"""A few small pictures of a clip, which tell it from most others; two of one prompt can be too alike (README).
 
 Clips of one prompt differ little, and in outlines: so details are compared, flat ground is left out, and a part that
 was covered, by a logo say, does not count. The watermark tells how a picture was moved, but for whole tiles; these, and
