@@ -23,6 +23,7 @@ _ROWS = 480  # frames with more are measured at half their size: their motion is
 _ROUND_TRIP_PX = 1.0  # a pixel that goes there and back and misses its start by more is hidden in the other frame
 _UNLIKE = 48.0  # colour difference, of 255, from which two pixels are not the same thing; soft edges stay below
 _STILL = 8  # colour difference, of 255, up to which a pixel has not changed; a decoder's flicker stays below
+_BETTER = 0.5  # colour difference, of 255, by which a faint change must be better explained by motion
 _HALF = 0.5  # weight of a colour that the other frame does not confirm
 _FAINT = 1e-3  # weight of a colour that is probably wrong: it counts only where there is no better one
 _TURN = 0.5  # a motion that changes by more than this share of itself between three frames is not taken for a curve
@@ -108,10 +109,7 @@ def _measure(frame0: Frame, frame1: Frame) -> _Pair | None:
     finder.setFinestScale(0)  # the frames are small: look at every pixel of them
     there = np.asarray(finder.calc(grey0, grey1, None), np.float32)  # type: ignore[call-overload]
     back = np.asarray(finder.calc(grey1, grey0, None), np.float32)  # type: ignore[call-overload]
-    # Flow smears a moving thing's motion over the still scene around it, so what looks the same in both frames stays.
-    change = cv2.absdiff(cv2.blur(frame0, (3, 3)), cv2.blur(frame1, (3, 3))).max(2)
-    still = np.asarray(change < _STILL)
-    return _Pair(_motion(frame0, frame1, there, back, still), _motion(frame1, frame0, back, there, still))
+    return _Pair(_motion(frame0, frame1, there, back), _motion(frame1, frame0, back, there))
 
 
 def _halved(frame: Frame) -> Frame:
@@ -136,12 +134,25 @@ def _curve(onwards: _Motion, backwards: _Motion) -> _Motion:
     return _Motion(flow, onwards.seen, np.where(known[..., None], bend, np.float32(0)))
 
 
-def _motion(start: Frame, end: Frame, flow: Floats, reverse: Floats, still: npt.NDArray[np.bool_]) -> _Motion:
+def _motion(start: Frame, end: Frame, flow: Floats, reverse: Floats) -> _Motion:
     """The motion start -> end; a pixel is seen in both if it leads back to its place and looks alike at both ends."""
     miss = flow + _fetch(reverse, flow)
     leads_back = np.hypot(miss[..., 0], miss[..., 1]) < _ROUND_TRIP_PX
-    unlike = cv2.absdiff(_fetch(end, flow), start).max(2)
-    return _Motion(np.where(still[..., None], np.float32(0), flow), still | (leads_back & (unlike < _UNLIKE)))
+    unlike = np.asarray(cv2.absdiff(_fetch(end, flow), start), np.uint8)
+    still = _still(start, end, unlike)
+    seen = still | (leads_back & (unlike.max(2) < _UNLIKE))
+    return _Motion(np.where(still[..., None], np.float32(0), flow), seen)
+
+
+def _still(start: Frame, end: Frame, unlike: Frame) -> npt.NDArray[np.bool_]:
+    """Which pixels (H, W) stand still, whatever their flow says, which leaves them `unlike` each other.
+
+    Flow smears a moving thing's motion over the still scene around it. So what looks the same in both frames stays,
+    unless it would look more so along its flow: faint textures look the same wherever they go.
+    """
+    change = cv2.absdiff(cv2.blur(start, (3, 3)), cv2.blur(end, (3, 3))).max(2)
+    moved, stayed = (cv2.blur(d.astype(np.float32), (5, 5)).mean(2) for d in (unlike, cv2.absdiff(start, end)))
+    return np.asarray((change < _STILL) & (stayed <= moved + _BETTER))
 
 
 def _between(frame0: Frame, frame1: Frame, motions: tuple[_Motion, _Motion], when: float) -> Frame:
