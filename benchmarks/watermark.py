@@ -31,6 +31,7 @@ from wan_demo.clip import Clip
 from wan_demo.clock import Clock
 from wan_demo.decode import decode
 from wan_demo.edit import Edit, times
+from wan_demo.finish.frame_rate import PLAIN
 from wan_demo.presets import find
 from wan_demo.provenance.detector import CLEAR, Picture, find_mark, readings
 from wan_demo.provenance.identity import Identity, load_identity
@@ -156,7 +157,7 @@ def mark(count: int, folder: Path) -> Iterator[Marked]:
 
 def finished(clip: Clip, request: Request) -> Clip:
     """As the chain finishes it, but for the watermark."""
-    frames = finish(Edit(clip, times(clip, request)), request, Clock(), [])
+    frames = finish(Edit(clip, times(clip, request)), request, Clock(), [], PLAIN)
     return Clip(np.stack(list(frames)), request.delivery.fps)
 
 

@@ -18,7 +18,9 @@ from wan_demo.decode import decode
 from wan_demo.diffuse import denoise, noise
 from wan_demo.edit import Edit, compose, listen, times
 from wan_demo.events import Event, Notice, Progress, Published
+from wan_demo.finish.frame_rate import Means
 from wan_demo.finish.mend import mend
+from wan_demo.finish.refine import load_refiner
 from wan_demo.flow import add_noise
 from wan_demo.models import Models
 from wan_demo.presets import Preset
@@ -67,7 +69,9 @@ def generate(
     latents = yield from draw(request, preset, models, clock)
     edit = yield from _edit(latents, request, models, given, clock)
     mark = identity.mark(facts(request, preset, given))
-    made, seen = yield from publish(edit, request, mark, identity, output, inspector, clock)
+    device = models.vae.device
+    means = Means.on(device, load_refiner(preset.weights / "refiner", device))
+    made, seen = yield from publish(edit, request, mark, identity, output, inspector, clock, means)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
     told = report(request, preset, output, made, seconds)
     yield Published(output, {"id": mark, **told, **edit.figures, "operator": seen})
