@@ -40,10 +40,10 @@ class UpsamplerRecipe:
 class RefinerRecipe:
     device: str = "cpu"
     seed: int = 6
-    clips: int = 600  # a process, of which three moments each are drawn
+    clips: int = 300  # a process, of which three moments each are drawn
     size: int = 80  # pixels
     batch: int = 8  # a process
-    steps: int = 4000
+    steps: int = 3000
     lr: float = 2e-3
 
 

@@ -104,14 +104,14 @@ def _worst(guess: Guess, truth: Frame, size: int, rng: np.random.Generator) -> t
     return min(max(y, 0), height - size), min(max(x, 0), width - size)
 
 
-def turned(pictures: Tensor, known: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """A batch in another order of colours, mirrored, upside down, or played backwards: as true as before."""
-    pictures, known = pictures[:, :, rng.permutation(3)], known.clone()
-    for axis, row in ((-1, (3, 5)), (-2, (4, 6))):
-        if rng.random() < 0.5:
+def turned(pictures: Tensor, known: Tensor, across: bool, down: bool, backwards: bool) -> tuple[Tensor, Tensor]:
+    """A batch mirrored, upside down, or played backwards: as true as before."""
+    known = known.clone()
+    for axis, rows, wanted in ((-1, (3, 5), across), (-2, (4, 6), down)):
+        if wanted:
             pictures, known = pictures.flip(axis), known.flip(axis)
-            known[:, row] *= -1
-    if rng.random() < 0.5:
+            known[:, rows] *= -1
+    if backwards:
         pictures = pictures[:, [1, 0, 3, 2, 5, 4, 6]]
         known = torch.cat([1 - known[:, :1], known[:, [2, 1]], -known[:, [5, 6, 3, 4]], 1 - known[:, 7:]], 1)
     return pictures, known
@@ -125,7 +125,8 @@ def train(recipe: RefinerRecipe, moments: Moments, runs: Path) -> Refiner:
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed, parallel.shard(step))
         rows = torch.from_numpy(rng.integers(len(moments), size=recipe.batch))
-        pictures, known = turned(moments.pictures[rows], moments.known[rows].float(), rng)
+        colours, ways = rng.permutation(3), [rng.random() < 0.5 for _ in range(3)]
+        pictures, known = turned(moments.pictures[rows][:, :, colours], moments.known[rows].float(), *ways)
         pictures, known = pictures.to(recipe.device).float(), known.to(recipe.device)
         error = (model(pictures[:, :-1], known) - pictures[:, -1]).square().mean((1, 2, 3))
         value: Tensor = (error + _ROUNDING).log().mean()
