@@ -9,6 +9,7 @@ Legend: B batch, K choices, H height, W width.
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import safetensors.torch
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,8 @@ HINTS = 8  # what else is known of a pixel, see `hints`
 WIDTH = 32  # channels
 DILATIONS = (1, 2, 4, 1)
 WEIGHTS = "refiner.safetensors"
+_AGREE = 2  # difference, of 255, up to which it does not matter what is chosen
+_REACH = 24  # pixels around a pixel that what is drawn there depends on
 _UNLIKELY = 0.01  # the share that a choice starts from which plain flow would not make
 
 
@@ -69,17 +72,27 @@ def hints(guess: Guess) -> Floats:
     return np.asarray(np.concatenate(parts), np.float32)
 
 
-def inputs(guess: Guess, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-    """What a Refiner takes, with B = 1."""
-    pictures = torch.from_numpy(np.stack(choices(guess))).to(device).permute(0, 3, 1, 2).float()
-    return pictures[None], torch.from_numpy(hints(guess)).to(device)[None]
-
-
 @torch.inference_mode()
 def refined(guess: Guess, refiner: Refiner) -> Frame:
     """The frame (H, W, 3) that a guess becomes."""
-    picture = refiner(*inputs(guess, refiner.enter.weight.device))[0]
-    return np.asarray(picture.round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy(), np.uint8)
+    shown, known = np.stack(choices(guess)), hints(guess)
+    frame = np.asarray(np.rint(guess.mixed), np.uint8)
+    unsure = (shown.max(0) - shown.min(0)).max(2) > _AGREE
+    if not unsure.any():
+        return frame
+    inner, outer = zip(*(_span(unsure.any(axis)) for axis in (1, 0)), strict=True)
+    pictures = torch.from_numpy(shown[:, *outer]).to(refiner.enter.weight.device).permute(0, 3, 1, 2).float()
+    made = refiner(pictures[None], torch.from_numpy(known[:, *outer]).to(pictures.device)[None])[0]
+    made = made.round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+    frame[inner] = made[tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))]
+    return frame
+
+
+def _span(wanted: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
+    """From the first wanted place to the last, and as far around as what is drawn there depends on."""
+    places = np.flatnonzero(wanted)
+    first, last = int(places[0]), int(places[-1]) + 1
+    return slice(first, last), slice(max(0, (first - _REACH) // 2 * 2), last + _REACH)  # even: it works in twos
 
 
 def load_refiner(folder: Path, device: str | torch.device = "cpu") -> Refiner | None:
