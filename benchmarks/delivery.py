@@ -17,6 +17,7 @@ from benchmarks.clips import natural
 from wan_demo.clip import Clip
 from wan_demo.clock import Clock
 from wan_demo.edit import Edit, times
+from wan_demo.finish.frame_rate import PLAIN
 from wan_demo.pipeline import result_of
 from wan_demo.policy import Policy
 from wan_demo.provenance.identity import load_identity
@@ -40,7 +41,7 @@ def main() -> None:
         identity = load_identity(Path(folder) / "keys")
         mark = identity.mark({"benchmark": options.seconds})
         edit, output = Edit(clip, times(clip, request)), Path(folder) / "clip.mp4"
-        made, *_ = result_of(publish(edit, request, mark, identity, output, Inspector(Policy()), clock))
+        made, *_ = result_of(publish(edit, request, mark, identity, output, Inspector(Policy()), clock, PLAIN))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
     print(f"{made.frames} frames of {options.size} at {options.fps}: {time.perf_counter() - started:.0f} s")
     print("  ".join(f"{stage} {seconds:.1f} s" for stage, seconds in clock.seconds.items()))

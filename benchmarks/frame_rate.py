@@ -1,6 +1,6 @@
 """How true the frames are that the frame-rate converter draws: 16 frames a second made 30, against ffmpeg and blending.
 
-python -m benchmarks.frame_rate [--clips 24] [--json FILE]
+python -m benchmarks.frame_rate [--clips 24] [--flow dis|torch] [--device cuda] [--plain] [--json FILE]
 
 Two sets of clips, each drawn at 16 and, for the truth, at 30 frames a second: the pocket world, and a disc that flies
 over a drifting texture. PSNR is that of the frames which fall between source frames; those on one are copies. ffmpeg's
@@ -19,11 +19,16 @@ import cv2
 import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from benchmarks.clips import natural
 from distill.world import HELD_OUT, Camera, draw
 from wan_demo.clip import Clip
-from wan_demo.finish.frame_rate import convert_frame_rate
+from wan_demo.finish.flow_torch import on_device
+from wan_demo.finish.frame_rate import Means, convert_frame_rate
+from wan_demo.finish.optical_flow import dis
+from wan_demo.finish.refine import load_refiner
+from wan_demo.presets import find
 
 Frames = npt.NDArray[np.uint8]  # (F, H, W, 3)
 
@@ -36,25 +41,34 @@ EDGE = 4  # frames at either end that minterpolate does not draw, and which do n
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=24, help="clips of each set")
+    parser.add_argument("--flow", choices=("dis", "torch"), help="by default dis on a CPU, torch on a GPU")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--plain", action="store_true", help="without the trained refiner")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    figures = {
-        name: measure(clips) for name, clips in (("world", world(options.clips)), ("flying", flying(options.clips)))
-    }
+    torch.set_num_threads(1)
+    device = torch.device(options.device)
+    refiner = None if options.plain else load_refiner(find("pocket", "full").weights / "refiner", device)
+    means = Means.on(device, refiner)
+    if options.flow is not None:
+        means = Means(dis if options.flow == "dis" else on_device(device), refiner)
+    suite = (("world", world(options.clips)), ("flying", flying(options.clips)))
+    figures = {name: measure(clips, means) for name, clips in suite}
     for name, row in figures.items():
         print(f"{name:8}" + "".join(f"  {method} {value:.2f}" for method, value in row.items()))
-    print(f"720p: {speed():.1f} s a thread for 151 frames")
+    kind = "s a thread" if options.device == "cpu" else "s"
+    print(f"720p: {speed(means, options.device):.1f} {kind} for 151 frames")
     if options.json:
         options.json.write_text(json.dumps(figures))
 
 
-def measure(clips: Iterator[tuple[Clip, Frames]]) -> dict[str, float]:
+def measure(clips: Iterator[tuple[Clip, Frames]], means: Means) -> dict[str, float]:
     """Mean PSNR over the clips, dB, of each method."""
     rows = []
     for source, truth in clips:
         between = [k for k in range(EDGE, len(truth) - EDGE) if (k * SOURCE / TARGET).denominator > 1]
-        ours = convert_frame_rate(source, TARGET, len(truth)).frames
+        ours = convert_frame_rate(source, TARGET, len(truth), means).frames
         theirs = max(late(minterpolate(source, s), truth, between) for s in SETTINGS)
         rows.append((psnr(ours, truth, between), theirs, psnr(blend(source, len(truth)), truth, between)))
     return dict(zip(("ours", "minterpolate", "blending"), np.mean(rows, 0).tolist(), strict=True))
@@ -131,12 +145,12 @@ def _moved(picture: Frames, by: npt.NDArray[np.float64]) -> Frames:
     return np.asarray(moved, np.uint8)
 
 
-def speed() -> float:
-    """Seconds of processor time, in one thread, for 151 frames of 1280x720 from 81."""
-    clip = natural(0, 81, 720, 1280)
-    started = time.process_time()
-    convert_frame_rate(Clip(clip.frames, SOURCE), TARGET, 151)
-    return time.process_time() - started
+def speed(means: Means, device: str) -> float:
+    """Seconds for 151 frames of 1280x720 from 81: of processor time in one thread, or with a GPU of the clock."""
+    clip, clock = natural(0, 81, 720, 1280), time.process_time if device == "cpu" else time.perf_counter
+    started = clock()
+    convert_frame_rate(Clip(clip.frames, SOURCE), TARGET, 151, means)
+    return clock() - started
 
 
 if __name__ == "__main__":

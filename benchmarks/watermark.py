@@ -31,6 +31,7 @@ from wan_demo.clip import Clip
 from wan_demo.clock import Clock
 from wan_demo.decode import decode
 from wan_demo.edit import Edit, times
+from wan_demo.finish.frame_rate import PLAIN
 from wan_demo.presets import find
 from wan_demo.provenance.detector import CLEAR, Picture, find_mark, readings
 from wan_demo.provenance.fingerprint import ALIKE, Fingerprint
@@ -171,7 +172,7 @@ def put(i: int, kind: str, clip: Clip, folder: Path) -> Marked:
 
 def finished(clip: Clip, request: Request) -> Clip:
     """As the chain finishes it, but for the watermark."""
-    frames = finish(Edit(clip, times(clip, request)), request, Clock(), [])
+    frames = finish(Edit(clip, times(clip, request)), request, Clock(), [], PLAIN)
     return Clip(np.stack(list(frames)), request.delivery.fps)
 
 

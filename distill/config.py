@@ -37,6 +37,17 @@ class UpsamplerRecipe:
 
 
 @dataclass(frozen=True)
+class RefinerRecipe:
+    device: str = "cpu"
+    seed: int = 6
+    clips: int = 300  # a process, of which three moments each are drawn
+    size: int = 80  # pixels
+    batch: int = 8  # a process
+    steps: int = 3000
+    lr: float = 2e-3
+
+
+@dataclass(frozen=True)
 class TeacherRecipe:
     device: str = "cpu"
     seed: int = 3
@@ -72,6 +83,7 @@ class Recipe:
     text: TextRecipe = TextRecipe()
     autoencoder: AutoencoderRecipe = AutoencoderRecipe()
     upsampler: UpsamplerRecipe = UpsamplerRecipe()
+    refiner: RefinerRecipe = RefinerRecipe()
     teacher: TeacherRecipe = TeacherRecipe()
     student: StudentRecipe = StudentRecipe()
 
@@ -84,6 +96,7 @@ RECIPES = {
         text=TextRecipe(batch=256, steps=2000),
         autoencoder=AutoencoderRecipe(device="cuda", batch=32, frame_steps=3000, clip_steps=20000),
         upsampler=UpsamplerRecipe(device="cuda", batch=64, steps=6000),
+        refiner=RefinerRecipe(device="cuda", clips=10000, batch=64, steps=20000),
         teacher=TeacherRecipe(
             device="cuda", layouts=40000, stills=200000, finishes=8000, batch=256, high_steps=30000, low_steps=15000
         ),

@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from wan_demo import quantize
+from wan_demo.finish.refine import WEIGHTS, Refiner
 from wan_demo.integrity import write_checksums
 from wan_demo.presets import find
 
@@ -26,6 +28,13 @@ def autoencoder(vae: AutoencoderKLWan, folder: Path) -> None:
 
 def upsampler(model: LTXLatentUpsamplerModel, folder: Path) -> None:
     _save(model.to(torch.float16), folder / "upsampler")
+    _finish(folder)
+
+
+def refiner(model: Refiner, folder: Path) -> None:
+    (folder / "refiner").mkdir(parents=True, exist_ok=True)
+    weights = {name: value.cpu().half().contiguous() for name, value in model.state_dict().items()}
+    safetensors.torch.save_file(weights, folder / "refiner" / WEIGHTS)
     _finish(folder)
 
 

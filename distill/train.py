@@ -10,7 +10,7 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
-from distill import autoencoder, consistency, export, parallel, teacher, text_encoder, upsampler
+from distill import autoencoder, consistency, export, parallel, refiner, teacher, text_encoder, upsampler
 from distill.config import Recipe
 from distill.data import FEW, FINISH, FULL, LAYOUT, STILL, Captions, LatentSet, cached_set
 from distill.world import Camera
@@ -37,6 +37,14 @@ def train_upsampler(recipe: Recipe, runs: Path) -> None:
     model = upsampler.train(recipe.upsampler, have.small, have.finishes, runs)
     if parallel.rank() == 0:
         export.upsampler(model, runs / "pocket")
+
+
+def train_refiner(recipe: Recipe, runs: Path) -> None:
+    plan = recipe.refiner
+    moments = refiner.cached(runs / f"moments-{parallel.rank()}.pt", 4000 + parallel.rank(), plan.clips, plan.size)
+    model = refiner.train(plan, moments, runs)
+    if parallel.rank() == 0:
+        export.refiner(model, runs / "pocket")
 
 
 def train_teacher(recipe: Recipe, runs: Path) -> None:
@@ -118,6 +126,7 @@ VERBS = {
     "text": train_text,
     "autoencoder": train_autoencoder,
     "upsampler": train_upsampler,
+    "refiner": train_refiner,
     "teacher": train_teacher,
     "student": train_student,
 }

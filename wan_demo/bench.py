@@ -20,7 +20,7 @@ from wan_demo.decode import decode
 from wan_demo.edit import Edit, times
 from wan_demo.events import Event, Progress
 from wan_demo.models import Models
-from wan_demo.pipeline import decoded, draw, result_of, with_less_memory
+from wan_demo.pipeline import decoded, draw, means_of, result_of, with_less_memory
 from wan_demo.plans import GIB
 from wan_demo.policy import Policy
 from wan_demo.presets import Preset
@@ -77,9 +77,8 @@ def run(request: Request, preset: Preset, models: Models, identity: Identity, pa
         clip = yield from with_less_memory(models, lambda: decoded(latents, models, clock))
         clip = pattern(clip.frames.shape, clip.fps) if painted else clip
         edit, inspector = Edit(clip, times(clip, request)), Inspector(Policy())
-        yield from publish(
-            edit, request, identity.mark({"bench": preset.tier}), identity, folder / "clip.mp4", inspector, clock
-        )
+        mark, means = identity.mark({"bench": preset.tier}), means_of(preset, models)
+        yield from publish(edit, request, mark, identity, folder / "clip.mp4", inspector, clock, means)
 
     with tempfile.TemporaryDirectory() as folder:
         for event in chain(Path(folder)):

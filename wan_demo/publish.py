@@ -14,7 +14,7 @@ from wan_demo.clock import Clock
 from wan_demo.edit import Edit
 from wan_demo.events import Progress
 from wan_demo.finish.captions import burn
-from wan_demo.finish.frame_rate import frames_at
+from wan_demo.finish.frame_rate import Means, frames_at
 from wan_demo.finish.resize import fit
 from wan_demo.provenance.fingerprint import Fingerprint
 from wan_demo.provenance.identity import Identity
@@ -39,11 +39,12 @@ def publish(
     output: Path,
     inspector: Inspector,
     clock: Clock,
+    means: Means,
 ) -> Generator[Progress, None, tuple[mp4.Probe, dict[str, Any], bytes]]:
     """Finish, write, sign and read back; only what reads back whole is moved to `output`.
 
-    Frame by frame: no more than a few are ever in memory. Returns what it holds, what the operator's rules saw,
-    and its fingerprint.
+    Frame by frame: no more than a few are ever in memory. Returns what it holds, what the operator's rules saw, and its
+    fingerprint. means: with what frames in between are made.
     """
     delivery, looks, count = request.delivery, list[Frame](), len(edit.moments)
     embedder = Embedder(bytes.fromhex(mark), identity.carrier_key, delivery.height, delivery.width)
@@ -52,7 +53,7 @@ def publish(
         extras = mp4.Extras(tags(mark), edit.sound, edit.captions if request.sound.captions == "track" else ())
         with clock.stage("write"), mp4.encoded(draft, delivery.fps, delivery.codec, extras) as writer:
             yield clock.progress(0, count)
-            marked = map(embedder.mark, finished(edit, request, clock, looks))
+            marked = map(embedder.mark, finished(edit, request, clock, looks, means))
             for done, frame in enumerate(clock.each("watermark", marked), 1):
                 writer.add(frame)
                 yield clock.progress(done, count)
@@ -69,13 +70,13 @@ def publish(
     return made, seen, Fingerprint.of(sets[0]).to_bytes()
 
 
-def finished(edit: Edit, request: Request, clock: Clock, looks: list[Frame]) -> Iterator[Frame]:
+def finished(edit: Edit, request: Request, clock: Clock, looks: list[Frame], means: Means) -> Iterator[Frame]:
     """The frames of the file, labelled but not watermarked, as they are asked for.
 
     looks: gets those that the operator's rules are asked about. Raises UnsafeClipError at the end of an unsafe clip.
     """
     delivery, label = request.delivery, request.delivery.label
-    frames = clock.each("frame rate", frames_at(edit.clip, edit.moments))
+    frames = clock.each("frame rate", frames_at(edit.clip, edit.moments, means))
     frames = clock.each("resize", (fit(frame, delivery.width, delivery.height) for frame in frames))
     frames = clock.each("check", sampled(check_frames(frames, delivery.fps), len(edit.moments), looks))
     if request.sound.captions == "burnt":

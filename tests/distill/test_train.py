@@ -6,10 +6,19 @@ from pathlib import Path
 import torch
 
 from distill import parallel
-from distill.config import AutoencoderRecipe, Recipe, StudentRecipe, TeacherRecipe, TextRecipe, UpsamplerRecipe
+from distill.config import (
+    AutoencoderRecipe,
+    Recipe,
+    RefinerRecipe,
+    StudentRecipe,
+    TeacherRecipe,
+    TextRecipe,
+    UpsamplerRecipe,
+)
 from distill.evaluate import Sample, evaluate
 from distill.train import VERBS, begun
 from wan_demo import models
+from wan_demo.finish.refine import load_refiner
 from wan_demo.presets import find
 
 SMALLEST = Recipe(
@@ -17,6 +26,7 @@ SMALLEST = Recipe(
     text=TextRecipe(batch=4, steps=1),
     autoencoder=AutoencoderRecipe(batch=1, frame_steps=1, clip_steps=1),
     upsampler=UpsamplerRecipe(batch=1, steps=1),
+    refiner=RefinerRecipe(clips=2, size=32, batch=1, steps=1),
     teacher=TeacherRecipe(layouts=2, stills=2, finishes=1, batch=1, high_steps=1, low_steps=1),
     student=StudentRecipe(batch=1, high_steps=1, low_steps=1),
 )
@@ -30,6 +40,7 @@ def test_the_verbs_make_a_family(tmp_path: Path) -> None:
     assert parts.high.blocks[0].attn1.to_q.weight.dtype == torch.int8
     assert all(s > 0 for s in parts.vae.config.latents_std)
     assert parts.upsampler is not None
+    assert load_refiner(tmp_path / "pocket" / "refiner") is not None
     models.load(find("pocket", "full").at(tmp_path / "pocket"))
     result = evaluate(few, parts, Sample(clips=1), tmp_path / "log.jsonl")
     assert result.clips == 1

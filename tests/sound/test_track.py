@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -29,7 +30,7 @@ from wan_demo.request import FRAME_RATES, Delivery, Request, RequestError, Sound
 from wan_demo.safety.inspector import Inspector
 from wan_demo.sound.ambience import WORDS, ambience, place_of
 from wan_demo.sound.loudness import measure
-from wan_demo.sound.narration import VOICES, captions, language_of, speak
+from wan_demo.sound.narration import VOICES, captions, in_kana, language_of, speak
 from wan_demo.sound.onsets import find_onsets
 from wan_demo.sound.reading import read_sound
 from wan_demo.sound.track import Given, take
@@ -164,8 +165,23 @@ def test_a_language_is_not_spelt_out(text: str) -> None:
     assert "(en)" not in subprocess.run(command, input=text.encode(), capture_output=True, check=True).stdout.decode()
 
 
-def test_kanji_cannot_be_read_aloud() -> None:
-    with pytest.raises(RequestError, match="write the narration in kana"):
+def test_kanji_are_read_as_they_are_said() -> None:
+    pytest.importorskip("janome")
+    assert in_kana("赤いボールが海の上で跳ねる") == "アカイボールガウミノウエデハネル"
+    assert in_kana("今日は雪です") == "キョーワユキデス"
+    with pytest.raises(RequestError, match="How 鿿 is read is not known: write it in kana"):
+        in_kana("鿿です")
+
+
+@speaking
+def test_kanji_take_as_long_as_kana() -> None:
+    pytest.importorskip("janome")
+    assert len(speak("赤いボール", 5).samples) == len(speak("アカイボール", 5).samples)
+
+
+def test_without_a_dictionary_kanji_cannot_be_read_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "janome.tokenizer", None)
+    with pytest.raises(RequestError, match="write the narration in kana, or `pip install janome`"):
         speak("赤いボール", 5)
 
 

@@ -19,6 +19,7 @@ LEAD_S = 0.1  # before the first word
 MOST_LETTERS = 60  # of a caption
 # The scripts tell Chinese, Japanese and Arabic; the commonest words tell Spanish and French from English.
 _SCRIPTS = (("ja", r"[\u3040-\u30ff]"), ("zh", r"[\u4e00-\u9fff]"), ("ar", r"[\u0600-\u06ff]"))
+KANJI = r"[\u3005\u3400-\u4dbf\u4e00-\u9fff]"
 _COMMON = {
     "es": {"el", "la", "los", "las", "un", "una", "de", "del", "que", "en", "sobre", "por", "con", "y", "se"},
     "fr": {"le", "la", "les", "un", "une", "de", "du", "des", "que", "dans", "sur", "au", "avec", "et", "vers"},
@@ -43,8 +44,8 @@ def speak(text: str, longest_s: float) -> Sound:
     Raises:
         RequestError: there is no program that speaks, it fails, or even the fastest speech is too long.
     """
-    if language_of(text) == "ja" and re.search(r"[\u4e00-\u9fff]", text):
-        raise RequestError(f"{PROGRAM} cannot read kanji: write the narration in kana.")
+    if language_of(text) == "ja" and re.search(KANJI, text):
+        text = in_kana(text)
     if shutil.which(PROGRAM) is None:
         raise RequestError(
             f"Narration needs the program {PROGRAM}, which is not installed here: install it, or leave it."
@@ -60,6 +61,25 @@ def speak(text: str, longest_s: float) -> Sound:
             " shorten it."
         )
     return sound
+
+
+def in_kana(text: str) -> str:
+    """A Japanese text as it is said, by Janome where that is installed: it brings a dictionary of 118 MB.
+
+    Raises:
+        RequestError: it is not installed, or does not know some kanji.
+    """
+    try:
+        from janome.tokenizer import Tokenizer
+    except ImportError:
+        raise RequestError(
+            f"{PROGRAM} cannot read kanji: write the narration in kana, or `pip install janome`."
+        ) from None
+    said = "".join(w.surface if w.phonetic == "*" else w.phonetic for w in Tokenizer().tokenize(text))
+    unknown = "".join(re.findall(KANJI, said))
+    if unknown:
+        raise RequestError(f"How {unknown} is read is not known: write it in kana.")
+    return said
 
 
 def captions(text: str, spoken_s: float) -> tuple[Caption, ...]:
