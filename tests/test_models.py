@@ -58,6 +58,8 @@ def test_an_upsampler_is_used_where_there_is_one(copied: Preset, tiny_models: mo
     learned, trilinear = (result_of(draw(request, copied, some, Clock())).x for some in (parts, tiny_models))
     assert learned.shape == trilinear.shape
     assert not torch.allclose(learned, trilinear)
+    tripled = replace(copied, finish=replace(copied.finish, width=3 * copied.layout.width))
+    assert models.load(tripled).upsampler is None
 
 
 def test_tiers_share_all_but_the_experts(tiny_distilled: Preset, tiny_models: models.Models) -> None:

@@ -1,5 +1,6 @@
 """The wan22 family on small random weights in the hub's layout: our loader and chain against WanPipeline."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,8 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, WanPipeline
 
 from tests.tiny import tiny_expert
-from wan_demo import models, quantize
+from wan_demo import models, mp4, quantize
+from wan_demo.__main__ import main
 from wan_demo.clock import Clock
 from wan_demo.integrity import WeightsError, write_checksums
 from wan_demo.locate import locate
@@ -130,6 +132,23 @@ def test_a_student_of_its_own_needs_no_full_experts(hub_folder: Path, student: P
     assert parts.high.blocks[0].attn1.to_q.weight.dtype == torch.int8
     both = result_of(locate(Setup("wan22", weights=hub_folder, student=student)))  # type: ignore[arg-type]
     assert [preset.tier for preset in both] == ["full", "distilled"]
+
+
+def test_a_clip_from_a_folder_of_the_hubs_layout(
+    hub_folder: Path, student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole command, at the smallest size that the family draws, with weights that are small and random."""
+    monkeypatch.setenv("WAN_DEMO_HOME", str(tmp_path))
+    write_checksums(student)
+    output = tmp_path / "clip.mp4"
+    models_ = ["--family", "wan22", "--weights", str(hub_folder), "--student", str(student)]
+    clip = [PROMPT, "--tier", "distilled", "--size", "640x360", "--duration", "0.5", "--output", str(output)]
+    assert main(["generate", *clip, *models_, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["family"], report["plan"]) == ("wan22", "resident")
+    assert (report["settings"]["layout"], report["settings"]["finish"]) == ("496x288x9@16", "832x480x9@16")
+    made = mp4.probe(output)
+    assert (made.size, made.frames, made.fps) == ((640, 360), 15, Fraction(30))
 
 
 def test_a_tokenizer_without_bounds_gets_the_window(hub_folder: Path, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def test_one_worker_through_its_life(tmp_path: Path) -> None:
         published = list(worker.run(Request(PROMPT, delivery=Delivery(320, 180)), tmp_path / "made.mp4"))[-1]
         assert isinstance(published, Published)
         assert mp4.probe(published.path).frames == 60
+        assert {(fit.tier, fit.fits) for fit in worker.fits} in (set(), {("full", True), ("distilled", True)})
 
         events = worker.run(Request(PROMPT), tmp_path / "killed.mp4")
         next(iter(events))

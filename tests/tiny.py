@@ -27,7 +27,7 @@ def tiny_expert(seed: int) -> WanTransformer3DModel:
         freq_dim=32,
         ffn_dim=64,
         num_layers=2,
-        rope_max_seq_len=32,
+        rope_max_seq_len=128,
     )
 
 

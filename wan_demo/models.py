@@ -114,8 +114,16 @@ def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0]) -> Models:
         load_upsampler(root / "upsampler"),
         torch.device(device),
     )
+    if not _doubles(preset, models.compression):
+        models.upsampler = None
     models.follow(plan)
     return models
+
+
+def _doubles(preset: Preset, compression: Compression) -> bool:
+    """Whether the finish is what the learned upsampler makes of the layout."""
+    time, height, width = compression.latents(preset.layout)
+    return compression.latents(preset.finish) == (2 * time - 1, 2 * height, 2 * width)
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

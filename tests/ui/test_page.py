@@ -200,6 +200,24 @@ def test_a_tier_shows_its_time_once_it_has_one(tab: CreateTab) -> None:
     assert "not timed" in texts["full"]
 
 
+def fit(fits: bool, tier: str = "distilled") -> Fit:
+    return Fit(tier, 224, 128, 33, "resident", fits, 40.0, 20.0 + 30 * fits, 0.0, 12.0, "all is <here>")
+
+
+def test_what_does_not_fit_cannot_be_asked_for(tab: CreateTab, worker: Double) -> None:
+    assert tab.look("distilled", "1280x720")[tab.generate].interactive
+    worker.fits = (fit(False), fit(True, "full"))
+    for tier, fits in (("distilled", False), ("full", True)):
+        shown = tab.look(tier, "640x360")
+        assert shown[tab.generate].interactive is fits
+        assert "all is &lt;here&gt;" in shown[tab.fits]
+        assert ("does not fit here" in shown[tab.fits]) is not fits
+        assert not shown[tab.clock].active
+    texts = {tier: text for text, tier in tab.desk.tier_choices()}
+    assert "does not fit this machine" in texts["distilled"]
+    assert "its models alone: 12 s, estimated" in texts["full"]
+
+
 def test_what_the_page_offers_can_be_made() -> None:
     for family in FAMILIES:
         for text in EXAMPLES.get(family, ("a ball",)):
