@@ -8,7 +8,7 @@ from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTran
 from transformers import UMT5Config, UMT5EncoderModel
 
 from distill import export
-from distill.text_encoder import build_tokenizer
+from distill.tokenizer import build_tokenizer
 from wan_demo import models, quantize
 
 STEPS, SHIFT, BOUNDARY, GUIDANCE = 6, 3.0, 0.7, 4.0
@@ -32,7 +32,7 @@ def tiny_expert(seed: int) -> WanTransformer3DModel:
 
 def save_tiny(folder: Path) -> None:
     """Write every part into `folder` as float32, with the index that WanPipeline wants."""
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(["en"])
     tokenizer.save_pretrained(folder / "tokenizer")
     torch.manual_seed(1)
     text = UMT5Config(vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=32, num_heads=2, num_layers=2)

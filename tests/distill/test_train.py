@@ -5,12 +5,22 @@ from pathlib import Path
 
 import torch
 
-from distill import parallel
-from distill.config import AutoencoderRecipe, Recipe, StudentRecipe, TeacherRecipe, TextRecipe, UpsamplerRecipe
+from distill import features, parallel
+from distill.config import (
+    AutoencoderRecipe,
+    FeaturesRecipe,
+    LanguagesRecipe,
+    Recipe,
+    StudentRecipe,
+    TeacherRecipe,
+    TextRecipe,
+    UpsamplerRecipe,
+)
 from distill.evaluate import Sample, evaluate
 from distill.train import VERBS, begun, moved
 from wan_demo import models
 from wan_demo.presets import find
+from wan_demo.text import unknown_words
 
 SMALLEST = Recipe(
     workers=1,
@@ -18,7 +28,9 @@ SMALLEST = Recipe(
     autoencoder=AutoencoderRecipe(batch=1, frame_steps=1, clip_steps=1),
     upsampler=UpsamplerRecipe(batch=1, steps=1),
     teacher=TeacherRecipe(layouts=2, stills=2, finishes=1, batch=1, high_steps=1, low_steps=1),
+    languages=LanguagesRecipe(batch=2, steps=1, clips=1),
     student=StudentRecipe(batch=1, high_steps=1, low_steps=1),
+    features=FeaturesRecipe(batch=2, steps=1),
 )
 
 
@@ -30,6 +42,11 @@ def test_the_verbs_make_a_family(tmp_path: Path) -> None:
     assert parts.high.blocks[0].attn1.to_q.weight.dtype == torch.int8
     assert all(s > 0 for s in parts.vae.config.latents_std)
     assert parts.upsampler is not None
+    assert unknown_words("红色的球弹跳", parts.tokenizer) == []
+    assert parts.text_encoder.config.vocab_size == len(parts.tokenizer)
+    features.load(tmp_path / "features.safetensors")
+    whole = models.load_expert(tmp_path / "students" / "transformer")
+    assert all(torch.isfinite(p).all() for p in whole.parameters())
     models.load(moved(find("pocket", "full"), tmp_path / "pocket"))
     result = evaluate(few, parts, Sample(clips=1), tmp_path / "log.jsonl")
     assert result.clips == 1
