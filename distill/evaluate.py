@@ -57,21 +57,27 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A clip: its number in the sample, what was asked, what is right, its figures and features, and some frames.
+class Traits:
+    """What is measured of a clip, whatever it should show: figures, and features (64,) of `distill.features`."""
 
-    truth, truth_features: of a clip that the world draws of the same combination.
+    figures: Figures
+    features: Floats = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A clip: its number in the sample, what was asked, what is right, and some of its frames.
+
+    traits: of it; world: of a clip that the world draws of the same combination. Both are None where not asked for.
     """
 
     number: int
     combination: Combination
     caption: str
     marks: dict[str, bool]
-    figures: Figures
-    truth: Figures
-    features: Floats = field(repr=False)
-    truth_features: Floats = field(repr=False)
     frames: Frames = field(repr=False)
+    traits: Traits | None = None
+    world: Traits | None = None
 
 
 def evaluate(preset: Preset, models: Models, sample: Sample, log: Path | None = None) -> Result:
@@ -91,8 +97,8 @@ def watch(
     """Generate and look at every clip of a sample, in its order.
 
     The chain's models run as in the app; what follows them (30 fps, 720p, label, MP4) is left out. The processes of
-    `distill.parallel` share the clips. eye: for features; without it there are none. log: a file that gets a line of
-    JSON a clip.
+    `distill.parallel` share the clips. eye: for traits; without it there are none. log: a file that gets a line of JSON
+    a clip.
     """
     chosen = list(enumerate(choose(SPLITS[sample.split], sample)))[parallel.rank() :: parallel.world()]
     seen: list[Seen] = []
@@ -110,17 +116,28 @@ def watch(
 def look(
     number: int, combination: Combination, preset: Preset, models: Models, sample: Sample, eye: features.Eye | None
 ) -> Seen:
-    """Make clip `number` of a sample, and the world's own beside it."""
+    """Make clip `number` of a sample and judge it; with an eye, measure it and the world's own beside it."""
     text = caption(number, combination, sample)
     clip = make(text, sample.seed + number, preset, models)
     verdict = score(judge(clip.frames, float(clip.fps)), combination)
-    true = render(combination, RENDERED + sample.seed + number, FINISH).frames
-    pairs = ((clip.frames, float(clip.fps)), (true, FINISH.fps))
-    mine, world = (measure(frames, fps) for frames, fps in pairs)
-    here, there = (features.look(eye, frames, fps) if eye else np.zeros(0) for frames, fps in pairs)
     marks = asdict(verdict) | {"all_right": verdict.all_right}
     few = clip.frames[np.linspace(0, len(clip.frames) - 1, 5).astype(int)]
-    return Seen(number, combination, text, marks, mine, world, here, there, few)
+    if eye is None:
+        return Seen(number, combination, text, marks, few)
+    drawn = render(combination, RENDERED + sample.seed + number, FINISH)
+    return Seen(
+        number,
+        combination,
+        text,
+        marks,
+        few,
+        traits(clip.frames, float(clip.fps), eye),
+        traits(drawn.frames, FINISH.fps, eye),
+    )
+
+
+def traits(frames: Frames, fps: float, eye: features.Eye) -> Traits:
+    return Traits(measure(frames, fps), features.look(eye, frames, fps))
 
 
 def choose(split: Sequence[Combination], sample: Sample) -> Iterator[Combination]:
@@ -143,6 +160,6 @@ def make(text: str, seed: int, preset: Preset, models: Models) -> Clip:
 
 def _write(log: Path, seen: Seen, sample: Sample) -> None:
     told = {"caption": seen.caption, "seed": sample.seed + seen.number, **seen.marks, "language": sample.language}
-    told |= {"asked": asdict(seen.combination)} | asdict(seen.figures)
+    told |= {"asked": asdict(seen.combination)} | (asdict(seen.traits.figures) if seen.traits else {})
     with log.open("a") as file:
         file.write(json.dumps(told) + "\n")

@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from distill import features
-from distill.evaluate import Result, Sample, Seen, count
+from distill.evaluate import Result, Sample, Seen, Traits, count
+from distill.features import frechet
 from distill.measures import bootstrap, diversity
 from distill.world import Floats
 from wan_demo.presets import Preset
@@ -46,18 +46,29 @@ class Outcome:
         return told
 
     @cached_property
+    def pairs(self) -> list[tuple[str, Traits, Traits]]:
+        """Of each clip: its motion as asked for, its traits, and those of the world's clip beside it."""
+        return [(s.combination.motion, s.traits, s.world) for s in self.seen if s.traits and s.world]
+
+    @cached_property
+    def features(self) -> tuple[Floats, Floats]:
+        """(N, 64) of the clips, and of the world's."""
+        return np.stack([t.features for _, t, _ in self.pairs]), np.stack([w.features for _, _, w in self.pairs])
+
+    @property
     def frechet(self) -> float:
         """Of the clips' features and those of the clips that the world draws of the same combinations."""
-        return features.frechet(*(np.stack(rows) for rows in zip(*self._features(), strict=True)))
+        return frechet(*self.features)
 
     def moved(self, motion: str | None = None) -> tuple[float, Interval]:
         """Mean ratio of a clip's motion to that of the world's clip beside it."""
-        ratios = [s.figures.motion / s.truth.motion for s in self.seen if motion in (None, s.combination.motion)]
+        ratios = [t.figures.motion / w.figures.motion for m, t, w in self.pairs if motion in (None, m)]
         return float(np.mean(ratios)), bootstrap(np.array(ratios))
 
     def figure(self, name: str) -> tuple[float, Interval, float]:
         """Mean of a figure over the clips, its interval, and the mean over the world's clips."""
-        mine, world = (np.array([getattr(f, name) for f in row]) for row in self._figures())
+        mine = np.array([getattr(t.figures, name) for _, t, _ in self.pairs])
+        world = np.array([getattr(w.figures, name) for _, _, w in self.pairs])
         return float(mine.mean()), bootstrap(mine), float(world.mean())
 
     def varied(self) -> tuple[float, float] | None:
@@ -65,12 +76,6 @@ class Outcome:
         size = self.column.sample.repeats
         if size < 2:
             return None
-        mine, world = (np.stack(rows) for rows in zip(*self._features(), strict=True))
-        whole = range(0, len(mine) - size + 1, size)
-        return diversity([mine[i : i + size] for i in whole]), diversity([world[i : i + size] for i in whole])
-
-    def _features(self) -> list[tuple[Floats, Floats]]:
-        return [(s.features, s.truth_features) for s in self.seen]
-
-    def _figures(self) -> tuple[list[object], list[object]]:
-        return [s.figures for s in self.seen], [s.truth for s in self.seen]
+        starts = range(0, len(self.pairs) - size + 1, size)
+        mine, world = ([rows[i : i + size] for i in starts] for rows in self.features)
+        return diversity(mine), diversity(world)

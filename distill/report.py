@@ -32,7 +32,7 @@ def floor(eye: features.Eye, outcome: Outcome) -> float:
     """The Frechet distance between two sets of clips that the world draws: no model can be expected below it."""
     first = outcome.column.sample.seed + 2 * RENDERED
     again = [features.look(eye, draw(s.combination, first + s.number, FINISH).frames, FINISH.fps) for s in outcome.seen]
-    return features.frechet(np.stack(again), np.stack([s.truth_features for s in outcome.seen]))
+    return features.frechet(np.stack(again), outcome.features[1])
 
 
 def _print(outcome: Outcome, as_json: bool) -> None:

@@ -8,7 +8,6 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from distill.evaluate import Seen
 from distill.measures import wilson
 from distill.outcome import Outcome
 from distill.world import MOTIONS
@@ -98,13 +97,13 @@ def _motion(outcomes: Sequence[Outcome]) -> str:
         whole = [("all", None), *((m, m) for m in MOTIONS if m in asked)]
         moved = [(label, *o.moved(which)) for label, which in whole]
         rows += [[f"{o.column.name}, {label}", f"{mean:.2f}", f"{a:.2f} to {b:.2f}"] for label, mean, (a, b) in moved]
-    plots = "".join(f"<h3>{escape(o.column.name)}</h3>{scatter(_points(o.seen))}" for o in outcomes)
+    plots = "".join(f"<h3>{escape(o.column.name)}</h3>{scatter(_points(o))}" for o in outcomes)
     head = ["motion over that of the world's clip", "mean ratio", "95%"]
     return f"<h2>How much moves</h2>{table(head, rows)}<p>Optical flow, heights a second.</p>{plots}"
 
 
-def _points(seen: Sequence[Seen]) -> list[tuple[float, float]]:
-    return [(s.truth.motion, s.figures.motion) for s in seen]
+def _points(outcome: Outcome) -> list[tuple[float, float]]:
+    return [(world.figures.motion, traits.figures.motion) for _, traits, world in outcome.pairs]
 
 
 def _sheet(outcome: Outcome) -> str:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from distill import features, report_html
-from distill.evaluate import Sample, Seen, caption, choose, count
+from distill.evaluate import Sample, Seen, Traits, caption, choose, count
 from distill.measures import Figures, bootstrap, diversity, measure, wilson
 from distill.outcome import Column, Outcome
 from distill.world import HELD_OUT, Camera, Combination, draw
@@ -27,11 +27,9 @@ def outcome(clips: int = 12, repeats: int = 2) -> Outcome:
     seen = []
     for i, what in enumerate(choose(HELD_OUT, sample)):
         marks = {name: True for name in ("thing", "colour", "scene")} | {"motion": i % 4 > 0, "all_right": i % 4 > 0}
-        mine, world = Figures(0.2, 1.0, 1.5), Figures(0.1, 0.5, 1.0)
-        frames = np.full((5, 16, 28, 3), i, np.uint8)
-        row = Seen(
-            i, what, caption(i, what, sample), marks, mine, world, rng.normal(1, 1, 3), rng.normal(0, 1, 3), frames
-        )
+        mine = Traits(Figures(0.2, 1.0, 1.5), rng.normal(1, 1, 3))
+        world = Traits(Figures(0.1, 0.5, 1.0), rng.normal(0, 1, 3))
+        row = Seen(i, what, caption(i, what, sample), marks, np.full((5, 16, 28, 3), i, np.uint8), mine, world)
         seen.append(row)
     return Outcome(Column("<full>", find("pocket", "full"), sample), seen)
 
