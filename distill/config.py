@@ -30,7 +30,7 @@ class TextRecipe:
 class LanguagesRecipe:
     seed: int = 6
     batch: int = 32  # a process
-    steps: int = 1500
+    steps: int = 1100
     lr: float = 3e-2
     clips: int = 64  # at each size, that the experts' queries are taken from
 
@@ -78,8 +78,9 @@ class StudentRecipe:
 @dataclass(frozen=True)
 class FeaturesRecipe:
     seed: int = 7
-    batch: int = 16  # a process
-    steps: int = 600
+    clips: int = 1500  # a process
+    batch: int = 16
+    steps: int = 680
     lr: float = 3e-3
 
 

@@ -108,7 +108,7 @@ def layout_sampler(layouts: LatentSet, batch: int) -> Sampler:
     """Whole clips at layout size."""
 
     def sample(rng: np.random.Generator) -> tuple[Tensor, float, Tensor]:
-        rows = layouts.pick(batch, rng)
+        rows = rng.integers(len(layouts), size=batch)
         return layouts.x[rows].float(), 0.0, layouts.which[rows]
 
     return sample

@@ -27,7 +27,6 @@ def camera_of(shape: ClipShape) -> Camera:
 FULL, FEW = find("pocket", "full"), find("pocket", "distilled")
 LAYOUT, FINISH = camera_of(FULL.layout), camera_of(FULL.finish)
 STILL = replace(LAYOUT, frames=1)
-HARD = {"spins": 4.0, "bounces": 3.0}  # how many times as often as the other motions layouts are learnt from
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,6 @@ class LatentSet:
 
     def __len__(self) -> int:
         return len(self.x)
-
-    def pick(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Rows (count,), with replacement; clips of HARD motions are so much likelier."""
-        weights = np.array([HARD.get(c.motion, 1.0) for c in ALL])[self.which.numpy()]
-        return rng.choice(len(self), size=count, p=weights / weights.sum())
 
 
 @torch.no_grad()

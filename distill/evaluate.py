@@ -58,7 +58,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Traits:
-    """What is measured of a clip, whatever it should show: figures, and features (64,) of `distill.features`."""
+    """What is measured of a clip, whatever it should show: figures, and features (D,) of `distill.features`."""
 
     figures: Figures
     features: Floats = field(repr=False)

@@ -24,11 +24,12 @@ from distill.world import COLOURS, HELD_OUT, MOTIONS, SCENES, THINGS, TRAIN, Flo
 
 SHIPPED = Path(__file__).with_name("features.safetensors")
 WIDTH, HEIGHT, FRAMES = LAYOUT.width, LAYOUT.height, 9  # what it looks at: a two-second clip at four frames a second
+SIZE = 32  # features: few, so that a few hundred clips show how they vary together
 CAMERA = replace(LAYOUT, frames=FRAMES, fps=4.0)
 
 
 class Eye(nn.Module):
-    """Frames one by one, then time, then 64 features, then thing, colour, scene and motion."""
+    """Frames one by one, then time, then 32 features, then thing, colour, scene and motion."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,12 +39,12 @@ class Eye(nn.Module):
         ]
         self.frame = nn.Sequential(*layers, nn.Conv2d(64, 64, (HEIGHT // 16, WIDTH // 16)), nn.SiLU())
         self.time = nn.Sequential(nn.Conv1d(64, 64, 3), nn.SiLU(), nn.Conv1d(64, 64, 3, 2), nn.SiLU(), nn.Flatten())
-        self.features = nn.Linear(64 * ((FRAMES - 4) // 2 + 1), 64)
+        self.features = nn.Linear(64 * ((FRAMES - 4) // 2 + 1), SIZE)
         sizes = (len(THINGS), len(COLOURS), len(SCENES), len(MOTIONS))
-        self.heads = nn.ModuleList(nn.Linear(64, n) for n in sizes)
+        self.heads = nn.ModuleList(nn.Linear(SIZE, n) for n in sizes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """x (B, 3, FRAMES, HEIGHT, WIDTH) in [-1, 1] -> features (B, 64), and logits."""
+        """x (B, 3, FRAMES, HEIGHT, WIDTH) in [-1, 1] -> features (B, SIZE), and logits."""
         b, _, f = x.shape[:3]
         rows, columns = torch.meshgrid(torch.linspace(-1, 1, HEIGHT), torch.linspace(-1, 1, WIDTH), indexing="ij")
         place = torch.stack([rows, columns]).expand(b * f, 2, HEIGHT, WIDTH)
@@ -53,20 +54,23 @@ class Eye(nn.Module):
 
 
 def train(recipe: FeaturesRecipe, runs: Path) -> Eye:
-    """Train on rendered clips of the training combinations, some of them softened and noisy; writes the weights."""
+    """Train on rendered clips of training combinations, some of them softened, all noisy; writes the weights."""
     torch.manual_seed(recipe.seed)
     eye = Eye()
+    rng = generator(recipe.seed, 2**31 + parallel.rank())
+    chosen = [TRAIN[i] for i in rng.integers(len(TRAIN), size=recipe.clips)]
+    drawn = np.stack([draw(c, int(rng.integers(2**31)), CAMERA).frames for c in chosen])
+    truth = torch.tensor([labels(c) for c in chosen])
 
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed, parallel.shard(step))
-        chosen = [TRAIN[i] for i in rng.integers(len(TRAIN), size=recipe.batch)]
-        clips = torch.stack([to_pixels(draw(c, int(rng.integers(2**31)), CAMERA).frames) for c in chosen])
+        rows = rng.integers(len(drawn), size=recipe.batch)
+        clips = torch.stack([to_pixels(frames) for frames in drawn[rows]])
         clips = clips + rng.uniform(0, 0.08) * torch.from_numpy(rng.standard_normal(clips.shape, np.float32))
         if rng.random() < 0.5:
             clips = F.avg_pool3d(clips, (1, 3, 3), 1, (0, 1, 1), count_include_pad=False)
-        truth = torch.tensor([labels(c) for c in chosen])
         _, logits = eye(clips)
-        return torch.stack([F.cross_entropy(row, truth[:, i]) for i, row in enumerate(logits)]).sum()
+        return torch.stack([F.cross_entropy(row, truth[rows, i]) for i, row in enumerate(logits)]).sum()
 
     Run(runs / "features", eye, torch.optim.AdamW(eye.parameters(), lr=recipe.lr)).fit(recipe.steps, loss)
     if parallel.rank() == 0:
@@ -82,7 +86,7 @@ def load(path: Path = SHIPPED) -> Eye:
 
 @torch.no_grad()
 def look(eye: Eye, frames: Frames, fps: float) -> Floats:
-    """The features (64,) of a clip (F, H, W, 3) of two seconds or a little more."""
+    """The features (SIZE,) of a clip (F, H, W, 3) of two seconds or a little more."""
     moments = np.minimum(np.round(np.arange(FRAMES) / CAMERA.fps * fps).astype(int), len(frames) - 1)
     small = np.stack([cv2.resize(frames[i], (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA) for i in moments])
     return np.asarray(eye(to_pixels(np.asarray(small, np.uint8))[None])[0][0].numpy())

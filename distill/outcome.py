@@ -1,5 +1,6 @@
 """What an evaluation has to tell of one tier, in one language."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -52,17 +53,19 @@ class Outcome:
 
     @cached_property
     def features(self) -> tuple[Floats, Floats]:
-        """(N, 64) of the clips, and of the world's."""
+        """(N, D) of the clips, and of the world's."""
         return np.stack([t.features for _, t, _ in self.pairs]), np.stack([w.features for _, _, w in self.pairs])
 
     @property
-    def frechet(self) -> float:
-        """Of the clips' features and those of the clips that the world draws of the same combinations."""
-        return frechet(*self.features)
+    def frechet(self) -> float | None:
+        """Of the clips' features and those of the world's clips beside them; None for too few clips to tell."""
+        mine, world = self.features
+        return frechet(mine, world) if len(mine) > mine.shape[1] else None
 
     def moved(self, motion: str | None = None) -> tuple[float, Interval]:
-        """Mean ratio of a clip's motion to that of the world's clip beside it."""
-        ratios = [t.figures.motion / w.figures.motion for m, t, w in self.pairs if motion in (None, m)]
+        """Mean ratio of a clip's motion to that of the world's clip beside it, where that one's can be seen."""
+        seen = [(t.figures.motion, w.figures.motion) for m, t, w in self.pairs if motion in (None, m)]
+        ratios = [mine / world for mine, world in seen if world > 0] or [math.nan]
         return float(np.mean(ratios)), bootstrap(np.array(ratios))
 
     def figure(self, name: str) -> tuple[float, Interval, float]:

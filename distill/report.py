@@ -28,8 +28,13 @@ def report(columns: Sequence[Column], device: str, log: Path | None, as_json: bo
         html.write_text(report_html.page(outcomes, floor(eye, outcomes[0])), encoding="utf-8")
 
 
-def floor(eye: features.Eye, outcome: Outcome) -> float:
-    """The Frechet distance between two sets of clips that the world draws: no model can be expected below it."""
+def floor(eye: features.Eye, outcome: Outcome) -> float | None:
+    """The Frechet distance between two sets of clips that the world draws: no model can be expected below it.
+
+    None for too few clips.
+    """
+    if outcome.frechet is None:
+        return None
     first = outcome.column.sample.seed + 2 * RENDERED
     again = [features.look(eye, draw(s.combination, first + s.number, FINISH).frames, FINISH.fps) for s in outcome.seen]
     return features.frechet(np.stack(again), outcome.features[1])

@@ -21,8 +21,8 @@ td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}fig
 figure img{width:100%;max-width:36rem;display:block}figcaption{font-size:.9rem}.no{color:#b3261e}.yes{color:#1d7a36}"""
 
 
-def page(outcomes: Sequence[Outcome], floor: float) -> str:
-    """The whole page; floor: the Frechet distance of two sets of rendered clips."""
+def page(outcomes: Sequence[Outcome], floor: float | None) -> str:
+    """The whole page; floor: the Frechet distance of two sets of rendered clips, None for too few."""
     sections = (_scores(outcomes), _values(outcomes), _sets(outcomes, floor), _motion(outcomes), *map(_sheet, outcomes))
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title><style>{STYLE}</style>'
@@ -72,17 +72,19 @@ def _values(outcomes: Sequence[Outcome]) -> str:
     return "".join(out)
 
 
-def _sets(outcomes: Sequence[Outcome], floor: float) -> str:
+def _sets(outcomes: Sequence[Outcome], floor: float | None) -> str:
     rows = []
     for o in outcomes:
         flicker, seam, varied = o.figure("flicker"), o.figure("seam"), o.varied()
         apart = "not measured" if varied is None else f"{varied[0]:.2f} ({varied[1]:.2f})"
-        rows.append([o.column.name, f"{o.frechet:.2f}", *(_against(*figure) for figure in (flicker, seam)), apart])
+        distance = "too few clips" if o.frechet is None else f"{o.frechet:.2f}"
+        rows.append([o.column.name, distance, *(_against(*figure) for figure in (flicker, seam)), apart])
     head = ["", "Frechet distance", "flicker, levels of 255", "change at borders of latents", "variety across seeds"]
+    known = "" if floor is None else f" Two sets of the world's clips are {floor:.2f} apart."
     return (
-        f"<h2>As sets</h2>{table(head, rows)}<p>In brackets: the same of the world's clips. Two sets of the world's"
-        f" clips are {floor:.2f} apart (64 features, by distill/features.py). Change at borders: over the change"
-        " between other frames; 1 is no seam. Variety: mean distance of the features of clips of one combination.</p>"
+        f"<h2>As sets</h2>{table(head, rows)}<p>In brackets: the same of the world's clips.{known} The distance is of"
+        " the features of distill/features.py. Change at borders: over the change between other frames; 1 is no seam."
+        " Variety: mean distance of the features of clips of one combination.</p>"
     )
 
 

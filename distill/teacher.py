@@ -76,7 +76,7 @@ def train_high(
         source, batch = layouts, recipe.batch
         if rng.random() < recipe.still_share:
             source, batch = stills, recipe.batch * layouts.x.shape[2]  # as many latents
-        rows = source.pick(batch, rng)
+        rows = rng.integers(len(source), size=batch)
         sigma = _tensor(1 - (1 - FULL.boundary + MARGIN) * rng.random(batch))
         return _loss_on(model, source.x[rows].float(), source.near[rows], sigma, captions, source.which[rows], rng)
 

@@ -56,7 +56,9 @@ class Language:
             for table in (self.things, self.colours, self.scenes, self.motions)
         )
         pairs = [(thing, colours[0]) for thing in things] + [(things[0], colour) for colour in colours]
-        rows = [noun.format(thing=t.removeprefix("f:"), colour=c) for noun in set(self.nouns) for t, c in pairs]
+        rows = [
+            noun.format(thing=t.removeprefix("f:"), colour=c) for noun in dict.fromkeys(self.nouns) for t, c in pairs
+        ]
         rows += scenes + [motion.replace("|", " ") for motion in motions]
         rows += [form.format(n="", s="", v="", p="") for form in self.forms] + [self.stop]
         texts = [self.tidy(_agree(row, second)) for row in rows for second in (False, True)]

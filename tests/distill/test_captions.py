@@ -10,6 +10,7 @@ from distill.captions import CODES, every_text, paraphrase, plain
 from distill.captions.language import Language
 from distill.tokenizer import UNSPACED, build_tokenizer
 from distill.world import ALL, Combination
+from wan_demo.presets import find
 from wan_demo.request import LANGUAGES
 from wan_demo.text import unknown_words
 
@@ -124,3 +125,13 @@ def test_a_language_without_spaces_writes_none() -> None:
     what = Combination("ball", "red", "sea", "spins")
     assert toy.plain(what) == "ro b p s"
     assert "ra c d" in toy.every_text()
+
+
+def test_the_shipped_tokenizer_has_these_words_and_cuts_alike(tokenizer: PreTrainedTokenizerFast) -> None:
+    shipped = PreTrainedTokenizerFast.from_pretrained(find("pocket", "full").weights / "tokenizer")
+    assert set(shipped.get_vocab()) == set(tokenizer.get_vocab())
+    rng = np.random.default_rng(3)
+    for code in CODES:
+        texts = [paraphrase(ALL[i], rng, code) for i in rng.integers(len(ALL), size=100)]
+        assert [shipped.tokenize(t) for t in texts] == [tokenizer.tokenize(t) for t in texts]
+    assert build_tokenizer(known=shipped).get_vocab() == shipped.get_vocab()

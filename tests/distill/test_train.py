@@ -30,7 +30,7 @@ SMALLEST = Recipe(
     teacher=TeacherRecipe(layouts=2, stills=2, finishes=1, batch=1, high_steps=1, low_steps=1),
     languages=LanguagesRecipe(batch=2, steps=1, clips=1),
     student=StudentRecipe(batch=1, high_steps=1, low_steps=1),
-    features=FeaturesRecipe(batch=2, steps=1),
+    features=FeaturesRecipe(clips=2, batch=2, steps=1),
 )
 
 
