@@ -1,13 +1,17 @@
-"""One verb a command: python -m distill text | autoencoder | upsampler | teacher | student | evaluate."""
+"""One verb a command: python -m distill VERB; in this order they make a family from nothing."""
 
 import argparse
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from distill import parallel
+from distill.captions import CODES
 from distill.config import RECIPES
-from distill.evaluate import SPLITS, Sample, report
+from distill.evaluate import SPLITS, Sample
+from distill.outcome import Column
+from distill.report import report
 from distill.train import VERBS
 from wan_demo.presets import find
 from wan_demo.request import TIERS
@@ -17,10 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Training verbs go on where they were stopped."""
     options = parse(arguments)
     if options.verb == "evaluate":
-        preset = find(options.family, options.tier)
-        preset = preset if options.weights is None else preset.at(options.weights)
-        sample = Sample(options.split, options.clips, options.seed)
-        parallel.launch(report, options.workers, preset, options.device, sample, options.log, options.json)
+        parallel.launch(
+            report, options.workers, columns(options), options.device, options.log, options.json, options.html
+        )
         return 0
     recipe = RECIPES[options.recipe]
     options.runs.mkdir(parents=True, exist_ok=True)
@@ -28,6 +31,22 @@ def main(arguments: list[str] | None = None) -> int:
         shutil.copytree(options.start, options.runs / "pocket")
     parallel.launch(VERBS[options.verb], recipe.workers, recipe, options.runs)
     return 0
+
+
+def columns(options: argparse.Namespace) -> list[Column]:
+    """Each tier in each language, as `evaluate` is asked for them."""
+    out = []
+    for tier in options.tier:
+        preset = find(options.family, tier)
+        preset = preset if options.weights is None else preset.at(options.weights)
+        named = [(tier, preset)]
+        if options.students and tier == "distilled":
+            named.insert(0, ("distilled before 8-bit", replace(preset, experts=options.students)))
+        for name, each in named:
+            for code in options.language:
+                sample = Sample(options.split, options.clips, options.seed, code, options.any_words, options.repeats)
+                out.append(Column(f"{name}, {code}" if options.language != ["en"] else name, each, sample))
+    return out
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -40,7 +59,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         verb.add_argument("--recipe", choices=list(RECIPES), default="cpu")
     judge = verbs.add_parser("evaluate", help="score generated clips with the pixel judge")
     judge.add_argument("--family", default="pocket")
-    judge.add_argument("--tier", choices=TIERS, default="distilled")
+    judge.add_argument("--tier", choices=TIERS, nargs="+", default=["distilled"])
     judge.add_argument("--split", choices=list(SPLITS), default="heldout")
     judge.add_argument("--clips", type=int, default=200)
     judge.add_argument("--seed", type=int, default=0)
@@ -48,6 +67,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     judge.add_argument("--workers", type=int, default=1, help="processes of one thread each that share the clips")
     judge.add_argument("--weights", type=Path, help="another weights folder than the shipped one")
     judge.add_argument("--log", type=Path, help="append a line of JSON a clip to this file")
+    judge.add_argument("--language", choices=CODES, nargs="+", default=["en"], help="of the captions")
+    judge.add_argument("--any-words", action="store_true", help="paraphrases instead of the plain captions")
+    judge.add_argument("--repeats", type=int, default=1, help="clips of each combination, each with its own seed")
+    judge.add_argument(
+        "--students", type=Path, help="the students before they were made 8-bit, to compare: runs/students"
+    )
+    judge.add_argument("--html", type=Path, help="write a page with plots and pictures")
     judge.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)
 

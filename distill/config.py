@@ -27,6 +27,15 @@ class TextRecipe:
 
 
 @dataclass(frozen=True)
+class LanguagesRecipe:
+    seed: int = 6
+    batch: int = 32  # a process
+    steps: int = 1100
+    lr: float = 3e-2
+    clips: int = 64  # at each size, that the experts' queries are taken from
+
+
+@dataclass(frozen=True)
 class UpsamplerRecipe:
     device: str = "cpu"
     seed: int = 4
@@ -78,6 +87,15 @@ class StudentRecipe:
 
 
 @dataclass(frozen=True)
+class FeaturesRecipe:
+    seed: int = 7
+    clips: int = 1500  # a process
+    batch: int = 16
+    steps: int = 680
+    lr: float = 3e-3
+
+
+@dataclass(frozen=True)
 class Recipe:
     workers: int = 2  # processes of one thread each
     text: TextRecipe = TextRecipe()
@@ -85,7 +103,9 @@ class Recipe:
     upsampler: UpsamplerRecipe = UpsamplerRecipe()
     refiner: RefinerRecipe = RefinerRecipe()
     teacher: TeacherRecipe = TeacherRecipe()
+    languages: LanguagesRecipe = LanguagesRecipe()
     student: StudentRecipe = StudentRecipe()
+    features: FeaturesRecipe = FeaturesRecipe()
 
 
 # The GPU recipe is the same with larger numbers. It has not been run yet: no figure in LOG.md comes from it.
@@ -100,6 +120,7 @@ RECIPES = {
         teacher=TeacherRecipe(
             device="cuda", layouts=40000, stills=200000, finishes=8000, batch=256, high_steps=30000, low_steps=15000
         ),
+        languages=LanguagesRecipe(batch=128),
         student=StudentRecipe(device="cuda", batch=128, high_steps=6000, low_steps=4000),
     ),
 }

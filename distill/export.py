@@ -1,5 +1,6 @@
 """Writes trained parts into a weights folder that both `wan_demo` and diffusers' WanPipeline open."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from wan_demo.presets import find
 
 def text(tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel, folder: Path) -> None:
     tokenizer.save_pretrained(folder / "tokenizer")
-    encoder.half().save_pretrained(folder / "text_encoder")
+    encoder.save_pretrained(folder / "text_encoder")
     _finish(folder)
 
 
@@ -45,8 +46,10 @@ def experts(high: WanTransformer3DModel, low: WanTransformer3DModel, folder: Pat
     _finish(folder)
 
 
-def students(high: WanTransformer3DModel, low: WanTransformer3DModel, folder: Path) -> None:
-    """The two students, as 8-bit."""
+def students(high: WanTransformer3DModel, low: WanTransformer3DModel, folder: Path, whole: Path) -> None:
+    """The two students, as 8-bit; and as float16 in `whole`, to tell what 8 bits cost."""
+    _save(copy.deepcopy(high).to(torch.float16), whole / "transformer")
+    _save(copy.deepcopy(low).to(torch.float16), whole / "transformer_2")
     quantize.save(quantize.quantize(high.cpu()), folder / "distilled" / "transformer")
     quantize.save(quantize.quantize(low.cpu()), folder / "distilled" / "transformer_2")
     _finish(folder)

@@ -1,4 +1,4 @@
-"""Trains the pocket family's tokenizer and UMT5 encoder.
+"""Trains the pocket family's UMT5 encoder, in English.
 
 The encoder first learns to tell what a caption names: four linear heads read thing, colour, scene and motion from the
 mean of its outputs. The heads are thrown away. The experts then start from embeddings in which these are easy to find.
@@ -8,37 +8,16 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.normalizers import NFKC, Lowercase, Sequence
-from tokenizers.pre_tokenizers import Punctuation, Whitespace
-from tokenizers.pre_tokenizers import Sequence as PreSequence
-from tokenizers.processors import TemplateProcessing
-from tokenizers.trainers import WordLevelTrainer
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 from distill import parallel
-from distill.captions import every_text, paraphrase
+from distill.captions import paraphrase
 from distill.checkpoint import Run
 from distill.config import TextRecipe
 from distill.data import generator
+from distill.tokenizer import build_tokenizer
 from distill.world import COLOURS, MOTIONS, SCENES, THINGS, TRAIN, Combination
-
-MAX_TOKENS = 32
-SPECIAL = ["<pad>", "</s>", "<unk>"]
-
-
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Whole words, lower case; a word the world does not know becomes <unk>, so it can be named to the user."""
-    tokenizer = Tokenizer(WordLevel(unk_token="<unk>"))
-    tokenizer.normalizer = Sequence([NFKC(), Lowercase()])
-    tokenizer.pre_tokenizer = PreSequence([Whitespace(), Punctuation()])
-    tokenizer.train_from_iterator(every_text(), WordLevelTrainer(special_tokens=SPECIAL, show_progress=False))
-    tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=MAX_TOKENS
-    )
 
 
 def build(vocabulary: int) -> UMT5EncoderModel:
@@ -86,7 +65,7 @@ class Reader(nn.Module):
 def train(recipe: TextRecipe, runs: Path) -> tuple[PreTrainedTokenizerFast, UMT5EncoderModel]:
     """Train and return tokenizer and encoder."""
     torch.manual_seed(recipe.seed)
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(["en"])
     reader = Reader(build(len(tokenizer)))
 
     def loss(step: int) -> Tensor:

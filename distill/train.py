@@ -10,9 +10,20 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
-from distill import autoencoder, consistency, export, parallel, refiner, teacher, text_encoder, upsampler
+from distill import (
+    autoencoder,
+    consistency,
+    export,
+    features,
+    languages,
+    parallel,
+    refiner,
+    teacher,
+    text_encoder,
+    upsampler,
+)
 from distill.config import Recipe
-from distill.data import FEW, FINISH, FULL, LAYOUT, STILL, Captions, LatentSet, cached_set
+from distill.data import FEW, FINISH, FULL, LAYOUT, STILL, Captions, LatentSet, cached_set, generator
 from distill.world import Camera
 from wan_demo import models
 from wan_demo.presets import Preset
@@ -59,6 +70,21 @@ def train_teacher(recipe: Recipe, runs: Path) -> None:
         export.experts(high, low, runs / "pocket")
 
 
+def train_languages(recipe: Recipe, runs: Path) -> None:
+    """Needs the experts, and the encoder that they were trained with."""
+    have, plan = Materials(recipe, runs), recipe.languages
+    rng, boundary = generator(plan.seed, 0), FULL.boundary
+    experts = (models.load_expert(runs / "pocket" / name) for name in ("transformer", "transformer_2"))
+    sets = ((have.layouts, (boundary, 1.0)), (have.finishes, (0.02, FULL.schedule.low[0])))
+    askers = [
+        languages.ask(expert, clips, sigmas, have.captions, rng, plan.clips)
+        for expert, (clips, sigmas) in zip(experts, sets, strict=True)
+    ]
+    tokenizer, encoder = languages.train(plan, have.captions, askers, runs)
+    if parallel.rank() == 0:
+        export.text(tokenizer, encoder, runs / "pocket")
+
+
 def train_student(recipe: Recipe, runs: Path) -> None:
     have = Materials(recipe, runs)
     full, plan, edges = FULL.at(runs / "pocket"), recipe.student, FEW.schedule
@@ -72,7 +98,14 @@ def train_student(recipe: Recipe, runs: Path) -> None:
     drift = have.drift(FEW, high)
     low = distil("transformer_2", edges.low, plan.low_steps, consistency.box_sampler(have.finishes, drift, plan.batch))
     if parallel.rank() == 0:
-        export.students(high, low, runs / "pocket")
+        export.students(high, low, runs / "pocket", runs / "students")
+
+
+def train_features(recipe: Recipe, runs: Path) -> None:
+    eye = features.train(recipe.features, runs)
+    if parallel.rank() == 0:
+        names = ("thing", "colour", "scene", "motion")
+        print({name: round(share, 3) for name, share in zip(names, features.accuracy(eye), strict=True)}, flush=True)
 
 
 def begun(runs: Path, name: str) -> WanTransformer3DModel | None:
@@ -128,5 +161,7 @@ VERBS = {
     "upsampler": train_upsampler,
     "refiner": train_refiner,
     "teacher": train_teacher,
+    "languages": train_languages,
     "student": train_student,
+    "features": train_features,
 }

@@ -8,7 +8,7 @@ from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTran
 from transformers import UMT5Config, UMT5EncoderModel
 
 from distill import export
-from distill.text_encoder import build_tokenizer
+from distill.tokenizer import build_tokenizer
 from wan_demo import quantize
 from wan_demo.integrity import write_checksums
 
@@ -44,7 +44,7 @@ def save_pipeline(folder: Path, shard: str = "10GB") -> None:
 
     shard: size of a weights file at most; the autoencoder has one file.
     """
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(["en"])
     tokenizer.save_pretrained(folder / "tokenizer")
     torch.manual_seed(1)
     text = UMT5Config(vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=32, num_heads=2, num_layers=2)

@@ -167,7 +167,8 @@ _RESTART = 0.5
 _KNOWS = (
     "It knows a ball, box, triangle, star, heart or moon; red, orange, yellow, green, blue, purple, pink or white;"
     " in the night sky, over the sea, over green grass, in the desert or in the snow;"
-    " that moves left, moves right, rises, falls, bounces, spins, grows or shrinks."
+    " that moves left, moves right, rises, falls, bounces, spins, grows or shrinks;"
+    " in English, Chinese, Japanese, Spanish, French or Arabic."
 )
 
 _POCKET_TIERS = (

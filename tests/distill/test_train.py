@@ -5,9 +5,11 @@ from pathlib import Path
 
 import torch
 
-from distill import parallel
+from distill import features, parallel
 from distill.config import (
     AutoencoderRecipe,
+    FeaturesRecipe,
+    LanguagesRecipe,
     Recipe,
     RefinerRecipe,
     StudentRecipe,
@@ -20,6 +22,7 @@ from distill.train import VERBS, begun
 from wan_demo import models
 from wan_demo.finish.refine import load_refiner
 from wan_demo.presets import find
+from wan_demo.text import unknown_words
 
 SMALLEST = Recipe(
     workers=1,
@@ -28,7 +31,9 @@ SMALLEST = Recipe(
     upsampler=UpsamplerRecipe(batch=1, steps=1),
     refiner=RefinerRecipe(clips=2, size=32, batch=1, steps=1),
     teacher=TeacherRecipe(layouts=2, stills=2, finishes=1, batch=1, high_steps=1, low_steps=1),
+    languages=LanguagesRecipe(batch=2, steps=1, clips=1),
     student=StudentRecipe(batch=1, high_steps=1, low_steps=1),
+    features=FeaturesRecipe(clips=2, batch=2, steps=1),
 )
 
 
@@ -41,6 +46,11 @@ def test_the_verbs_make_a_family(tmp_path: Path) -> None:
     assert all(s > 0 for s in parts.vae.config.latents_std)
     assert parts.upsampler is not None
     assert load_refiner(tmp_path / "pocket" / "refiner") is not None
+    assert unknown_words("红色的球弹跳", parts.tokenizer) == []
+    assert parts.text_encoder.config.vocab_size == len(parts.tokenizer)
+    features.load(tmp_path / "features.safetensors")
+    whole = models.load_expert(tmp_path / "students" / "transformer")
+    assert all(torch.isfinite(p).all() for p in whole.parameters())
     models.load(find("pocket", "full").at(tmp_path / "pocket"))
     result = evaluate(few, parts, Sample(clips=1), tmp_path / "log.jsonl")
     assert result.clips == 1

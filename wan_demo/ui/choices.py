@@ -6,10 +6,11 @@ EXAMPLES = {  # sentences that a family draws well
     "pocket": (
         "a red ball moves right over green grass",
         "a yellow moon rises over the sea",
-        "a green triangle moves right in the desert",
-        "an orange box moves left over the sea",
-        "a red heart rises over the sea",
-        "an orange moon moves left in the snow",
+        "一个绿色的三角形在沙漠里向右移动",
+        "オレンジ色の箱が海の上で左に動く",
+        "un corazón rojo sube sobre el mar",
+        "une lune orange se déplace vers la gauche dans la neige",
+        "قلب أحمر يرتفع فوق البحر",
     ),
 }
 SIZES = [
