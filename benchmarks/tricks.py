@@ -31,14 +31,19 @@ PROMPTS = (
 )
 
 
-def main() -> None:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the flags."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tricks", description=__doc__)
     parser.add_argument("--tier", default="full")
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--steps", type=int, help="cut the schedule to about so many")
     parser.add_argument("--random-weights", action="store_true")
     add_flags(parser)
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    options = parse()
     setup = read(options)
     plain: list[np.ndarray] = []
     for tricks in ((), *((trick,) for trick in setup.tricks or TRICKS), setup.tricks or TRICKS):

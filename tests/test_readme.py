@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import app
+from benchmarks import tricks
 from distill import __main__ as distill_cli
 from wan_demo import __main__ as cli
 from wan_demo.policy import load_policy
@@ -25,7 +27,9 @@ def test_every_command_is_understood() -> None:
     ours = [shlex.split(c) for c in COMMANDS if c.startswith("python -m ")]
     assert len(ours) >= 6
     for words in ours:
-        {"wan_demo": cli, "distill": distill_cli}[words[2]].parse(words[3:])
+        {"wan_demo": cli, "distill": distill_cli, "benchmarks.tricks": tricks}[words[2]].parse(words[3:])
+    for words in (shlex.split(c) for c in COMMANDS if c.startswith("python app.py")):
+        app.parse(words[2:])
 
 
 def test_the_operators_file_is_understood(tmp_path: Path) -> None:
