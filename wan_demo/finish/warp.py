@@ -86,7 +86,7 @@ def _throw(motion: Motion, part: float) -> tuple[Floats, npt.NDArray[np.bool_], 
     """
     height, width = motion.seen.shape
     way = motion.after(part)
-    moves = np.flatnonzero((way != 0).any(2).ravel())  # what stands still is where it is
+    moves = np.flatnonzero(((way[..., 0] != 0) | (way[..., 1] != 0)).ravel())  # what stands still is where it is
     winner = np.arange(height * width)
     speed = np.hypot(motion.flow[..., 0], motion.flow[..., 1]).ravel()[moves]
     rows, columns = np.divmod(moves, width)
