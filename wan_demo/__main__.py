@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -52,6 +53,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 failed, 2 refused; of `check` 3 and 4, see `check_file`."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of an optional kernel that nobody needs
     try:
         options = parse(arguments)
         commands = {"generate": generate, "check": check_file, "fit": machine.fit, "bench": machine.bench}

@@ -1,5 +1,6 @@
 """The child process that holds the models: jobs in, events out. The page stays quick, and a crash costs one job."""
 
+import logging
 import multiprocessing as mp
 import threading
 import traceback
@@ -125,6 +126,7 @@ class Worker:
 
 def _serve(pipe: Connection, aside: Connection, presets: Sequence[Preset], device: str, plan: str) -> None:
     """The child: load the tiers, tell whether they fit, then serve jobs until the parent is gone."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of an optional kernel that nobody needs
     from wan_demo import models, shelf  # heavy: in the child alone
 
     held = shelf.Shelf(presets, device, plan)
