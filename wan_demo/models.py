@@ -77,17 +77,17 @@ class Models:
 
     def follow(self, plan: Plan) -> None:
         """Put every part where `plan` wants it. A plan that needs more than the one before is not gone back to."""
-        for name in ("text_encoder", "vae", "upsampler", *EXPERTS):
-            part = getattr(self, name)
-            if part is not None and not (self.plan.streamed and name in EXPERTS):
-                part.to(self.device if name in plan.stays else "cpu")
         for name in EXPERTS:
-            expert = getattr(self, name)
-            placement.in_pieces(expert, plan.pieces)
-            if plan.streamed and not self.plan.streamed:
-                placement.stream(expert, self.device)
-            elif self.device.type == "cuda" and name not in plan.stays and not plan.streamed:
-                placement.pin(expert)
+            placement.in_pieces(getattr(self, name), plan.pieces)
+        for name in ("text_encoder", "vae", "upsampler", *EXPERTS):
+            part, streamed = getattr(self, name), name in EXPERTS and plan.streamed
+            if part is None or (streamed and self.plan.streamed):
+                continue
+            part.to(self.device if name in plan.stays else "cpu")
+            if streamed:
+                placement.stream(part, self.device)
+            elif self.device.type == "cuda" and name not in plan.stays:
+                placement.pin(part)
         self.vae.use_tiling = plan.tiles
         self.plan = plan
 

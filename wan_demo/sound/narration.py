@@ -4,8 +4,10 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from wan_demo.clip import Caption, Sound
 from wan_demo.request import RequestError
@@ -75,7 +77,8 @@ def in_kana(text: str) -> str:
         raise RequestError(
             f"{PROGRAM} cannot read kanji: write the narration in kana, or `pip install janome`."
         ) from None
-    said = "".join(w.surface if w.phonetic == "*" else w.phonetic for w in Tokenizer().tokenize(text))
+    words: Iterable[Any] = Tokenizer().tokenize(text)
+    said = "".join(word.surface if word.phonetic == "*" else word.phonetic for word in words)
     unknown = "".join(re.findall(KANJI, said))
     if unknown:
         raise RequestError(f"How {unknown} is read is not known: write it in kana.")
