@@ -1,7 +1,7 @@
 """A few small pictures of a clip, which tell it from others of its prompt, unless they are nearly the same (README).
 
-Clips of one prompt differ little, and where things move: so details there are compared. The watermark tells how a picture
-was moved, but for whole tiles; these, and when each picture was shown, are found by trying.
+Clips of one prompt differ little, and where things move: so details there are compared. The watermark tells how a
+picture was moved, but for whole tiles; these, and when each picture was shown, are found by trying.
 """
 
 import io
