@@ -25,7 +25,6 @@ CELL = 4  # pixels, of a picture whose shorter side has SHORT_SIDE, a cell of a 
 PICTURES = 24  # of a clip
 QUALITY = 95  # of what is stored, as WebP
 FINE, COARSE = 0.5, 1.2  # cells: details are what lies between
-EDGE = 8.0  # levels of difference, from which on an edge is as good as any
 WHITE = 228  # of a file: what is brighter was perhaps clipped
 WIDTH = 1.5  # cells, of the surroundings of what moves
 LATE = 0.25  # of the small pictures, that may be shown at moments of which the file has no frame
@@ -33,7 +32,7 @@ SPEEDS = np.exp(np.arange(-14, 15) * 0.05)  # of a file over its clip: half to d
 NEAR = np.array([-1, -0.5, 0, 0.5, 1], np.float32)
 MOMENT = 1 / 15  # seconds, between two starts that are tried
 TRIED = 8  # of all ways to lay the file on the clip, that are looked into
-ALIKE = 0.87  # least likeness of a clip and its own file (README has what was measured)
+ALIKE = 0.88  # least likeness of a clip and its own file (README has what was measured)
 LEAST_SHARE = 0.4  # of the small pictures, that must be in the file
 WHOLE = 0.9  # of the small pictures or of the file's, that must be in the other: parts of two clips are soon alike
 FEWEST = 6  # pictures of a file, of which something can be told
@@ -93,14 +92,15 @@ class Fingerprint:
                 yield fit, matrix, i, j
 
     def _closeness(self, theirs: Floats, i: Indices, matrix: Matrix) -> float:
-        """The correlation of details of our i-th pictures and theirs, mostly where ours move.
+        """The correlation of details that move, of our i-th pictures and theirs, mostly where ours do.
 
         What is the same in every clip of a prompt stands still, and so does a logo.
         """
         moved, mask = _moved(theirs, matrix, self.luma.shape[1:])
         seen = np.stack([cv2.dilate(picture, np.ones((3, 3))) <= WHITE for picture in moved])
         a, f = (_details(pictures, mask) * seen for pictures in (self.luma[i], moved))
-        weight = cv2.GaussianBlur(a.var(0), (0, 0), WIDTH)
+        a, f = a - a.mean(0), f - f.mean(0)
+        weight = cv2.GaussianBlur(np.square(a).mean(0), (0, 0), WIDTH)
         both, ours, others = ((weight * product).sum((1, 2)) for product in (a * f, a * a, f * f))
         kept = np.argsort(both / np.sqrt(ours * others + 1e-9))[round(LATE * len(i)) :]
         return float(both[kept].sum() / np.sqrt(ours[kept].sum() * others[kept].sum() + 1e-9))
@@ -144,7 +144,7 @@ def _moved(pictures: Floats, matrix: Matrix, shape: tuple[int, ...]) -> tuple[Fl
 
 
 def _details(pictures: npt.NDArray[np.generic], mask: Mask) -> Floats:
-    """-1 to 1, (N, H, W): what is neither finer nor coarser than the outlines that are looked at; 0 off the mask."""
+    """(N, H, W), in levels: what is neither finer nor coarser than the outlines that are looked at; 0 off the mask."""
     there = mask.astype(np.float32)
 
     def smooth(picture: Floats, radius: float) -> Floats:
@@ -152,7 +152,7 @@ def _details(pictures: npt.NDArray[np.generic], mask: Mask) -> Floats:
         return np.asarray(cv2.GaussianBlur(picture * there, (0, 0), radius) / weight, np.float32)
 
     rises = (smooth(p, FINE) - smooth(p, COARSE) for p in pictures.astype(np.float32))
-    return np.stack([np.tanh(rise / EDGE) * there for rise in rises])
+    return np.stack([rise * there for rise in rises])
 
 
 def _paired(ours: Floats, theirs: Floats, details: tuple[Floats, Floats]) -> Iterator[tuple[float, Indices, Indices]]:
