@@ -1,9 +1,10 @@
 """How many forged watermarks are accepted: what was added to one clip, taken off exactly and added to another.
 
-python -m benchmarks.forgeries [--prompts 8]
+python -m benchmarks.forgeries [--prompts 8] [--seed 0]
 
-Two clips of each prompt are drawn by the distilled pocket model. Forgeries are made between the two, and between those
-of a prompt and of the one before. `accepted` is without a record of the clip forged from, as on another machine.
+Two clips of each prompt are drawn by the distilled pocket model, with --seed and the next one. Forgeries are made
+between the two, and between those of a prompt and of the one before. `accepted` is without a record of the clip forged
+from, as on another machine.
 """
 
 import argparse
@@ -27,13 +28,15 @@ from wan_demo.provenance.fingerprint import ALIKE, Fingerprint
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.forgeries", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--prompts", type=int, default=len(PROMPTS))
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     cv2.setNumThreads(1)
     told: dict[str, list[tuple[bool, float | None]]] = {"same prompt": [], "other prompt": []}
     parts, before = models.load(find("pocket", "distilled")), list[Marked]()
     with tempfile.TemporaryDirectory() as name:
         for p in tqdm(range(options.prompts), file=sys.stderr, mininterval=5):
-            pair = [put(2 * p + s, "generated", drawn(PROMPTS[p], s, parts), Path(name)) for s in range(2)]
+            clips = (drawn(PROMPTS[p], options.seed + s, parts) for s in range(2))
+            pair = [put(2 * p + s, "generated", clip, Path(name)) for s, clip in enumerate(clips)]
             told["same prompt"] += [forge(pair[s], pair[1 - s], Path(name)) for s in range(2)]
             if before:
                 told["other prompt"] += [forge(before[0], pair[1], Path(name)), forge(pair[0], before[1], Path(name))]

@@ -15,7 +15,7 @@ RECENT = 5  # runs that an expectation is the median of
 
 _SECONDS = """CREATE TABLE IF NOT EXISTS seconds (
     run INTEGER, family TEXT, tier TEXT, mode TEXT, device TEXT, stage TEXT, seconds REAL)"""
-_FINGERPRINTS = "CREATE TABLE IF NOT EXISTS fingerprints (mark TEXT PRIMARY KEY, fingerprint BLOB)"
+_FINGERPRINTS = "CREATE TABLE IF NOT EXISTS small_pictures (mark TEXT PRIMARY KEY, fingerprint BLOB)"
 _CLIPS = "CREATE TABLE IF NOT EXISTS clips (mark TEXT PRIMARY KEY, sha256 TEXT, report TEXT)"
 _DIGESTS = "CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, digest TEXT)"
 _DIGEST = "SELECT digest FROM digests WHERE path=? AND size=? AND mtime_ns=?"
@@ -70,7 +70,7 @@ class Records:
             row = (mark, hashlib.file_digest(video, "sha256").hexdigest(), json.dumps(report))
             db.execute("INSERT OR REPLACE INTO clips VALUES (?, ?, ?)", row)
         with suppress(OSError, sqlite3.Error), _opened(self.path, _FINGERPRINTS) as db:
-            db.execute("INSERT OR REPLACE INTO fingerprints VALUES (?, ?)", (mark, fingerprint))
+            db.execute("INSERT OR REPLACE INTO small_pictures VALUES (?, ?)", (mark, fingerprint))
 
     def find(self, mark: str) -> dict[str, Any] | None:
         """The report of the clip with this mark."""
@@ -82,7 +82,7 @@ class Records:
     def fingerprint(self, mark: str) -> bytes | None:
         """What the clip with this mark shows (see provenance.fingerprint)."""
         with suppress(OSError, sqlite3.Error), _opened(self.path, _FINGERPRINTS) as db:
-            row = db.execute("SELECT fingerprint FROM fingerprints WHERE mark=?", (mark,)).fetchone()
+            row = db.execute("SELECT fingerprint FROM small_pictures WHERE mark=?", (mark,)).fetchone()
             return bytes(row[0]) if row else None
         return None
 

@@ -49,7 +49,8 @@ def changed(frames: Frames, fps: int = 30) -> list[Picture]:
 
 def test_it_survives_the_store() -> None:
     again = Fingerprint.from_bytes(FINGERPRINT.to_bytes())
-    assert np.array_equal(again.luma, FINGERPRINT.luma)
+    assert again.luma.shape == FINGERPRINT.luma.shape
+    assert np.square(again.luma - FINGERPRINT.luma.astype(float)).mean() < 1
     assert np.array_equal(again.seconds, FINGERPRINT.seconds)
     assert len(again.luma) == PICTURES
 
@@ -59,6 +60,7 @@ def test_it_survives_the_store() -> None:
     [
         OURS.frames,
         OURS.frames // 2,
+        np.minimum(OURS.frames * 1.5, 255).astype(np.uint8),
         OURS.frames[10:],
         OURS.frames[::-1],
         np.concatenate([moving(20, 300).frames, OURS.frames]),
@@ -79,12 +81,15 @@ def test_its_speed_may_change(fps: int) -> None:
 
 
 def test_a_logo_hides_little() -> None:
+    """What stands still does not count, and a small part of the way of what moves may be hidden."""
     frames = OURS.frames.copy()
-    frames[:, 36:126, 32:224] = (255, 0, 0)
+    frames[:, 36:160, 32:224] = (255, 0, 0)
     assert (FINGERPRINT.likeness(changed(frames), Pose()) or 0) > ALIKE
 
 
-@pytest.mark.parametrize("other", [moving(40, 150), moving(50, 250), moving(50, 50), natural(4, 30)])
+@pytest.mark.parametrize(
+    "other", [moving(40, 150), moving(47, 150), moving(50, 154), moving(50, 250), moving(50, 50), natural(4, 30)]
+)
 def test_another_clip_is_not_alike(other: Clip) -> None:
     likeness = FINGERPRINT.likeness(pictures(other), Pose())
     assert likeness is not None

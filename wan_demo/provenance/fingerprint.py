@@ -1,8 +1,7 @@
-"""A few small pictures of a clip, which tell it from most others; two of one prompt can be too alike (README).
+"""A few small pictures of a clip, which tell it from others of its prompt, unless they are nearly the same (README).
 
-Clips of one prompt differ little, and in outlines: so details are compared, flat ground is left out, and a part that
-was covered, by a logo say, does not count. The watermark tells how a picture was moved, but for whole tiles; these, and
-when each picture was shown, are found by trying.
+Clips of one prompt differ little, and where things move: so details there are compared. The watermark tells how a
+picture was moved, but for whole tiles; these, and when each picture was shown, are found by trying.
 """
 
 import io
@@ -19,19 +18,21 @@ from wan_demo.provenance.detector import Picture
 from wan_demo.provenance.pose import Pose
 
 Mask = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[np.float64]  # (2, 3)
 Indices = npt.NDArray[np.int64]
 
-CELL = 8  # pixels, of a picture whose shorter side has SHORT_SIDE, a cell of a small one
+CELL = 4  # pixels, of a picture whose shorter side has SHORT_SIDE, a cell of a small one
 PICTURES = 24  # of a clip
-FINE, COARSE = 0.8, 1.5  # cells: details are what lies between
-EDGE = 4.0  # levels of difference, from which on an edge is as good as any
-BLOCK = 6  # cells a side, that are judged together
-COVERED = 0.1  # of a picture's details: as much may be hidden
+QUALITY = 95  # of what is stored, as WebP
+FINE, COARSE = 0.5, 1.2  # cells: details are what lies between
+WHITE = 228  # of a file: what is brighter was perhaps clipped
+WIDTH = 1.5  # cells, of the surroundings of what moves
+LATE = 0.25  # of the small pictures, that may be shown at moments of which the file has no frame
 SPEEDS = np.exp(np.arange(-14, 15) * 0.05)  # of a file over its clip: half to double; or backwards
 NEAR = np.array([-1, -0.5, 0, 0.5, 1], np.float32)
 MOMENT = 1 / 15  # seconds, between two starts that are tried
-TRIED = 8  # of all ways to lay the file's moments on the clip's, that are looked into
-ALIKE = 0.9  # least likeness of a clip and its own file (README has what was measured)
+TRIED = 8  # of all ways to lay the file on the clip, that are looked into
+ALIKE = 0.88  # least likeness of a clip and its own file (README has what was measured)
 LEAST_SHARE = 0.4  # of the small pictures, that must be in the file
 WHOLE = 0.9  # of the small pictures or of the file's, that must be in the other: parts of two clips are soon alike
 FEWEST = 6  # pictures of a file, of which something can be told
@@ -54,31 +55,55 @@ class Fingerprint:
 
     def to_bytes(self) -> bytes:
         """For the store."""
-        file = io.BytesIO()
-        np.savez_compressed(file, luma=self.luma, seconds=self.seconds)
+        file, sheet = io.BytesIO(), cv2.cvtColor(np.concatenate(list(self.luma)), cv2.COLOR_GRAY2BGR)
+        webp = cv2.imencode(".webp", sheet, (cv2.IMWRITE_WEBP_QUALITY, QUALITY))[1]
+        np.savez(file, webp=webp, seconds=self.seconds)
         return file.getvalue()
 
     @classmethod
     def from_bytes(cls, stored: bytes) -> "Fingerprint":
-        """What `to_bytes` gave."""
+        """What `to_bytes` gave, but for what the encoding changed."""
         with np.load(io.BytesIO(stored)) as values:
-            return cls(values["luma"], values["seconds"])
+            sheet, seconds = np.asarray(cv2.imdecode(values["webp"], cv2.IMREAD_GRAYSCALE), np.uint8), values["seconds"]
+        return cls(sheet.reshape(len(seconds), -1, sheet.shape[1]), seconds)
 
     def likeness(self, pictures: Sequence[Picture], pose: Pose) -> float | None:
         """How alike this clip and the pictures of a file are, 1 at best. pose: how the file's were moved.
 
         None where too little of the clip is left in the file to tell.
         """
-        seconds = np.array([picture.second for picture in pictures], np.float32)
-        small = np.stack([_shrunk(picture.luma, CELL * pose.scale) for picture in pictures])
-        best: float | None = None
         if len(pictures) < FEWEST:
-            return best
-        for moved, mask in _placed(small, self.luma.shape[1:], pose):
-            ours, theirs = _details(self.luma, mask), _details(moved, mask)
-            for i, j in _paired(self, seconds, (ours, theirs)):
-                best = max(best or -1.0, _agreement(ours[i], theirs[j], mask))
-        return best
+            return None
+        small = np.stack([_shrunk(picture.luma, CELL * pose.scale) for picture in pictures])
+        seconds = np.array([picture.second for picture in pictures], np.float32)
+        likely = sorted(self._laid(small, seconds, pose), key=lambda way: -way[0])[:TRIED]
+        return max((self._closeness(small[j], i, matrix) for _, matrix, i, j in likely), default=None)
+
+    def _laid(self, small: Floats, seconds: Floats, pose: Pose) -> Iterator[tuple[float, Matrix, Indices, Indices]]:
+        """The likeliest ways to lay the pictures of a file on ours, told from pictures of half their sides.
+
+        How well they agree; see `_places`; which of ours is which of theirs.
+        """
+        ours, theirs = _halved(self.luma), _halved(small)
+        for matrix in _places(small.shape[1:], self.luma.shape[1:], pose):
+            half = np.column_stack([matrix[:, :2], (matrix[:, 2] - 0.5 + matrix[:, :2].sum(1) / 2) / 2])
+            moved, mask = _moved(theirs, half, ours.shape[1:])
+            for fit, i, j in _paired(self.seconds, seconds, (_details(ours, mask), _details(moved, mask))):
+                yield fit, matrix, i, j
+
+    def _closeness(self, theirs: Floats, i: Indices, matrix: Matrix) -> float:
+        """The correlation of details that move, of our i-th pictures and theirs, mostly where ours do.
+
+        What is the same in every clip of a prompt stands still, and so does a logo.
+        """
+        moved, mask = _moved(theirs, matrix, self.luma.shape[1:])
+        seen = np.stack([cv2.dilate(picture, np.ones((3, 3))) <= WHITE for picture in moved])
+        a, f = (_details(pictures, mask) * seen for pictures in (self.luma[i], moved))
+        a, f = a - a.mean(0), f - f.mean(0)
+        weight = cv2.GaussianBlur(np.square(a).mean(0), (0, 0), WIDTH)
+        both, ours, others = ((weight * product).sum((1, 2)) for product in (a * f, a * a, f * f))
+        kept = np.argsort(both / np.sqrt(ours * others + 1e-9))[round(LATE * len(i)) :]
+        return float(both[kept].sum() / np.sqrt(ours[kept].sum() * others[kept].sum() + 1e-9))
 
 
 def _shrunk(luma: npt.NDArray[np.uint8], cell: float) -> Floats:
@@ -86,30 +111,40 @@ def _shrunk(luma: npt.NDArray[np.uint8], cell: float) -> Floats:
     return np.asarray(cv2.resize(luma.astype(np.float32), tuple(size), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _placed(small: Floats, shape: tuple[int, ...], pose: Pose) -> Iterator[tuple[Floats, Mask]]:
-    """The pictures (N, h, w) laid wherever they may lie in ones of this shape, and where there is one (H, W)."""
-    size = np.array(small.shape[:0:-1])  # x, y
+def _halved(pictures: npt.NDArray[np.generic]) -> Floats:
+    height, width = (side // 2 * 2 for side in pictures.shape[1:])
+    return np.stack([_shrunk(picture, 2) for picture in pictures[:, :height, :width]])
+
+
+def _places(size: tuple[int, ...], shape: tuple[int, ...], pose: Pose) -> Iterator[Matrix]:
+    """Wherever pictures of this size (h, w) may lie in ones of this shape: what leads from there to here."""
+    sides = np.array(size[::-1])  # x, y
     turn = np.deg2rad(pose.angle)
     turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * (-1 if pose.mirrored else 1, 1)
-    middles = [(size - 1) / 2]
+    middles = [(sides - 1) / 2]
     if pose != Pose():  # the middle of `pose.straighten`'s picture, and whole tiles from there
-        sides = np.ceil(np.abs(np.linalg.inv(turned)) @ size * CELL / TILE - 1e-6) * TILE
-        middle = ((sides - 1) / 2 - pose.shift[::-1] + 0.5) / CELL - 0.5
+        straight = np.ceil(np.abs(np.linalg.inv(turned)) @ sides * CELL / TILE - 1e-6) * TILE
+        middle = ((straight - 1) / 2 - pose.shift[::-1] + 0.5) / CELL - 0.5
         middles = [middle + TILE / CELL * np.array(tiles) for tiles in product(range(-4, 5), repeat=2)]
     for middle in middles:
-        matrix = np.column_stack([turned, (size - 1) / 2 - turned @ middle])
-        mask = _warped(np.ones(small.shape[1:], np.float32), matrix, shape) > 0.99
-        if mask.sum() >= LEAST_AREA * size.prod():
-            yield np.stack([_warped(picture, matrix, shape) for picture in small]), mask
+        matrix = np.column_stack([turned, (sides - 1) / 2 - turned @ middle])
+        if _moved(np.ones((0, *size), np.float32), matrix, shape)[1].sum() >= LEAST_AREA * sides.prod():
+            yield matrix
 
 
-def _warped(picture: Floats, matrix: npt.NDArray[np.float64], shape: tuple[int, ...]) -> Floats:
+def _moved(pictures: Floats, matrix: Matrix, shape: tuple[int, ...]) -> tuple[Floats, Mask]:
+    """Pictures (N, h, w) as ones of this shape (N, H, W), and where there is anything (H, W)."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(picture, matrix, shape[::-1], flags=flags), np.float32)
+
+    def warped(picture: Floats) -> Floats:
+        return np.asarray(cv2.warpAffine(picture, matrix, shape[::-1], flags=flags), np.float32)
+
+    mask = warped(np.ones(pictures.shape[1:], np.float32)) > 0.99
+    return np.array([warped(picture) for picture in pictures], np.float32), mask
 
 
 def _details(pictures: npt.NDArray[np.generic], mask: Mask) -> Floats:
-    """-1 to 1, (N, H, W): what is neither finer nor coarser than the outlines that are looked at; 0 off the mask."""
+    """(N, H, W), in levels: what is neither finer nor coarser than the outlines that are looked at; 0 off the mask."""
     there = mask.astype(np.float32)
 
     def smooth(picture: Floats, radius: float) -> Floats:
@@ -117,22 +152,23 @@ def _details(pictures: npt.NDArray[np.generic], mask: Mask) -> Floats:
         return np.asarray(cv2.GaussianBlur(picture * there, (0, 0), radius) / weight, np.float32)
 
     rises = (smooth(p, FINE) - smooth(p, COARSE) for p in pictures.astype(np.float32))
-    return np.stack([np.tanh(rise / EDGE) * there for rise in rises])
+    return np.stack([rise * there for rise in rises])
 
 
-def _paired(ours: Fingerprint, theirs: Floats, details: tuple[Floats, Floats]) -> Iterator[tuple[Indices, Indices]]:
-    """The likeliest ways to say which small picture is which of the file: indices of both.
+def _paired(ours: Floats, theirs: Floats, details: tuple[Floats, Floats]) -> Iterator[tuple[float, Indices, Indices]]:
+    """The likeliest ways to say which small picture is which of the file: how well they agree, and indices of both.
 
-    theirs: seconds of the file's; details: of ours and of theirs.
+    ours, theirs: when each is shown; details: of ours and of theirs.
     """
-    clock = _Clock.of(ours.seconds, theirs, *details)
-    length = float(ours.seconds[-1])
+    clock = _Clock.of(ours, theirs, *details)
+    length = float(ours[-1])
     starts = np.arange(-round(length / MOMENT), round(2 * length / MOMENT) + 1) * MOMENT
     ways = [(clock.fit(speed, start), speed, start) for speed in (*SPEEDS, *-SPEEDS) for start in starts]
     for fit, speed, start in sorted(ways, reverse=True)[:TRIED]:
         if fit > -1:
             near = product(speed * np.exp(NEAR * 0.025), start + NEAR * MOMENT / 2)
-            yield clock.pairs(*max(near, key=lambda way: clock.fit(*way)))
+            best = max(near, key=lambda way: clock.fit(*way))
+            yield clock.fit(*best), *clock.pairs(*best)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,19 +203,3 @@ class _Clock:
             return -1.0
         size = self.squares[0][i].sum() * self.squares[1][j].sum()
         return float(self.products[i, j].sum() / np.sqrt(size + 1e-9))
-
-
-def _agreement(ours: Floats, theirs: Floats, mask: Mask) -> float:
-    """The mean correlation of blocks, the more details the weightier, without those that agree least."""
-    height, width = (side // BLOCK for side in mask.shape)
-
-    def blocks(values: Floats) -> Floats:
-        cut = values[..., : height * BLOCK, : width * BLOCK]
-        return np.asarray(cut.reshape(-1, height, BLOCK, width, BLOCK).sum((0, 2, 4)).ravel(), np.float32)
-
-    a, f = blocks(ours * ours), blocks(theirs * theirs)
-    correlation = blocks(ours * theirs) / np.sqrt(a * f + 1e-6)
-    weight = np.sqrt(a) * (blocks(mask[None].astype(np.float32)) > BLOCK**2 / 2)
-    order = np.argsort(correlation)
-    kept = order[np.cumsum(weight[order]) > COVERED * weight.sum()]
-    return float((correlation[kept] * weight[kept]).sum() / (weight[kept].sum() + 1e-9))
