@@ -76,12 +76,18 @@ def frames_at(clip: Clip, moments: Iterable[Fraction], means: Means = PLAIN) -> 
     kept: no frame mixes two scenes.
     """
     for found in guesses_at(clip, moments, means.flow):
-        if not isinstance(found, Guess):
-            yield found
-        elif means.refiner is None or len(found.before.frame) > ROWS:  # large frames would take too long
-            yield np.asarray(np.rint(found.mixed), np.uint8)
-        else:
-            yield refined(found, means.refiner)
+        frame = _drawn(found, means.refiner)
+        del found  # it is larger than a frame, and a 4K clip is written while this generator waits
+        yield frame
+
+
+def _drawn(found: Frame | Guess, refiner: Refiner | None) -> Frame:
+    """What is shown; large frames are not refined, which would take too long."""
+    if not isinstance(found, Guess):
+        return found
+    if refiner is None or len(found.before.frame) > ROWS:
+        return np.asarray(np.rint(found.mixed), np.uint8)
+    return refined(found, refiner)
 
 
 def guesses_at(clip: Clip, moments: Iterable[Fraction], flow: TwoWay = dis) -> Iterator[Frame | Guess]:
