@@ -133,10 +133,12 @@ def _serve(pipe: Connection, aside: Connection, presets: Sequence[Preset], devic
     inspector: Inspector | None = None
     with suppress(models.WeightsError, RequestError):  # told when a job needs them
         held.preload()
-    if not pipe.poll():  # nobody waits, so there is time to look
-        with suppress(RequestError, OSError):
-            aside.send(held.fits())
+    told = False
     while True:
+        if not told and not pipe.poll():  # nobody waits, so there is time to look
+            told = True
+            with suppress(RequestError, OSError):
+                aside.send(held.fits())
         try:
             job = pipe.recv()
         except (EOFError, KeyboardInterrupt):
