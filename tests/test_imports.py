@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "models": {"values", "stages", "quantize", "integrity", "placement"},
     "fit": {"values", "stages", "quantize", "placement", "models", "fit"},
     "locate": {"values", "hub", "student"},
-    "tricks": {"values", "models"},
+    "tricks": {"values", "models", "fit"},
     "shelf": {"values", "integrity", "models", "fit", "tricks"},
     "bench": {"values", "stages", "quantize", "models", "fit", "parts", "pipeline"},
     "parts": {"values", "stages", "check", "parts"},  # of the pipeline

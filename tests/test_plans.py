@@ -210,7 +210,7 @@ def test_a_plan_for_each_card(tier: str, gib: float, plan: str) -> None:
     found = fit.fit(find("wan22", tier), card(gib))
     assert (found.fits, found.plan) == (True, plan)
     assert found.peak_gib <= found.room_gib < gib
-    assert fit.choose(find("wan22", tier), card(gib)).name == plan
+    assert fit.first_that_fits(find("wan22", tier), card(gib)).name == plan
 
 
 def test_each_plan_needs_less_than_the_one_before() -> None:
@@ -266,3 +266,9 @@ def test_the_size_that_is_drawn_follows_the_request() -> None:
     assert short.finish.frames == short.layout.frames == 33
     pocket = find("pocket", "full")
     assert pocket.drawn(Delivery(720, 1280), 1.0) == pocket
+
+
+def test_a_tier_of_8_bit_experts_is_traced_as_one(tiny_full: Preset, tiny_distilled: Preset) -> None:
+    full, distilled = (fit.needs_of(preset) for preset in (tiny_full, tiny_distilled))
+    assert distilled.finish.weights < 0.6 * full.finish.weights
+    assert cost.window(tiny_full) == models.load_tokenizer(tiny_full.weights / "tokenizer").model_max_length

@@ -24,7 +24,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 
 from wan_demo import placement, quantize, wan22
 from wan_demo.decode import streamed
-from wan_demo.models import DTYPES
+from wan_demo.models import DTYPES, WINDOW
 from wan_demo.presets import Preset
 
 ATTENTION, MATMUL, CONV = "attention", "matmul", "conv"
@@ -44,9 +44,16 @@ class Cost:
 
 
 def configs(preset: Preset) -> dict[str, dict[str, Any]]:
-    """The config.json of each part: those beside the weights where they are here, else Wan2.2's as published."""
-    found = {name: preset.weights / name / "config.json" for name in ("text_encoder", "vae", "transformer")}
+    """The config.json of each part: of the weights where they are here, else Wan2.2's as published."""
+    folders = {"text_encoder": preset.weights, "vae": preset.weights, "transformer": preset.experts}
+    found = {name: folder / name / "config.json" for name, folder in folders.items()}
     return {name: json.loads(p.read_text()) if p.is_file() else wan22.PARTS[name] for name, p in found.items()}
+
+
+def window(preset: Preset) -> int:
+    """Tokens of a prompt that the preset's experts are given: its tokenizer's, Wan's where it is not here."""
+    path = preset.weights / "tokenizer" / "tokenizer_config.json"
+    return min(WINDOW, json.loads(path.read_text())["model_max_length"]) if path.is_file() else WINDOW
 
 
 def expert_cost(
@@ -56,13 +63,7 @@ def expert_cost(
     dtype, layers = DTYPES[precision], config["num_layers"]
 
     def build(blocks: int) -> WanTransformer3DModel:
-        model = WanTransformer3DModel.from_config({**config, "num_layers": blocks})
-        nn.Module.to(model, dtype)  # diffusers' own warns of what comes next
-        for name, module in model.named_modules():
-            if quantize.kept_float(name):
-                module.float()
-        if eight_bit or "quantization_config" in config:
-            quantize.quantize(model, eight_bit or "int8")
+        model = quantize.build({**config, "num_layers": blocks}, eight_bit, dtype)
         placement.in_pieces(model, pieces)
         return model
 

@@ -12,8 +12,7 @@ import torch
 
 from wan_demo import cost, rates
 from wan_demo.cost import Cost
-from wan_demo.models import WINDOW
-from wan_demo.plans import GIB, PLANS, Fit, Plan
+from wan_demo.plans import GIB, PLANS, Fit, Plan, named
 from wan_demo.presets import Preset
 from wan_demo.request import RequestError
 from wan_demo.shapes import Compression
@@ -69,7 +68,18 @@ def sizes(preset: Preset) -> list[Preset]:
     return [replace(preset, layout=layout, finish=finish) for layout, finish in pairs]
 
 
-def choose(preset: Preset, device: Device) -> Plan:
+def choose(preset: Preset, device: str, name: str = "") -> Plan:
+    """The plan of this name, or without one the first by which every size of the preset fits the device, or the last.
+
+    Raises:
+        RequestError: there is no such plan or device.
+    """
+    if name:
+        return named(name)
+    return PLANS[0] if device == "cpu" else first_that_fits(preset, look(device))
+
+
+def first_that_fits(preset: Preset, device: Device) -> Plan:
     """The first plan by which every size of the preset fits, or the last."""
     largest = max(sizes(preset), key=lambda one: one.finish.width * one.finish.height)
     return next(plan for plan in PLANS if plan.name == fit(largest, device).plan)
@@ -114,14 +124,14 @@ def needs_of(preset: Preset) -> Needs:
     shape = Compression(
         vae.get("scale_factor_spatial", 8), vae.get("scale_factor_temporal", 4), expert["patch_size"][1]
     )
-    finish = shape.latents(preset.finish)
+    finish, tokens = shape.latents(preset.finish), cost.window(preset)
 
     def forward(latents: tuple[int, int, int], pieces: int = 1) -> Cost:
-        return cost.expert_cost(expert, latents, preset.precision, preset.layers, pieces, WINDOW)
+        return cost.expert_cost(expert, latents, preset.precision, preset.layers, pieces, tokens)
 
     return Needs(
         expert["num_layers"],
-        cost.text_cost(parts["text_encoder"], preset.precision, WINDOW),
+        cost.text_cost(parts["text_encoder"], preset.precision, tokens),
         forward(shape.latents(preset.layout)),
         forward(finish),
         forward(finish, max(plan.pieces for plan in PLANS)),

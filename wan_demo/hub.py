@@ -18,11 +18,11 @@ from wan_demo.clock import Pace
 from wan_demo.download import Place, Source, bring, here, in_a_sentence, silent_bar
 from wan_demo.events import Transfer
 from wan_demo.integrity import EXPERTS, MODEL, IncompleteError, WeightsError, check_blobs, inspect
-from wan_demo.presets import WAN22_SOURCE
+from wan_demo.wan22 import SOURCE
 
 __all__ = ["WAN22", "Place", "Source", "Survey", "cached", "check", "fetch", "survey"]
 
-WAN22 = Source.named(WAN22_SOURCE)
+WAN22 = Source.named(SOURCE)
 OF_EXPERTS = [f"{part}/*" for part in EXPERTS]
 WANTED = ["model_index.json", "*/*.json", "*/*.safetensors", "tokenizer/*.model", "tokenizer/*.txt"]
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from wan_demo.store import Digests
+from wan_demo.wan22 import SOURCE
 
 CHECKSUMS = "checksums.json"
 REPAIR = "restore it with `git checkout -- wan_demo/weights`, or clone the repository again"
-MODEL = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"
+MODEL = SOURCE.partition("@")[0]
 STEM = "diffusion_pytorch_model"  # of a diffusers part's weights files
 EXPERTS = ("transformer", "transformer_2")
 CLASSES = {

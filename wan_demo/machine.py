@@ -3,11 +3,10 @@
 import argparse
 import json
 import math
-import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from wan_demo.plans import GIB, PLANS, Fit, named
+from wan_demo.plans import GIB, Fit, named
 from wan_demo.presets import WEIGHTS, Preset, find, tiers
 from wan_demo.request import TIERS, Delivery, Request, RequestError, parse_size
 from wan_demo.setup import Setup, add_flags, read
@@ -107,10 +106,7 @@ def parts_of(setup: Setup, preset: Preset, random_weights: bool) -> "tuple[Prese
 
     folders = (preset.weights / "tokenizer", WEIGHTS / "pocket" / "tokenizer")  # the shipped one does for any model
     tokenizer = models.load_tokenizer(next(folder for folder in folders if folder.is_dir()))
-    plan = named(setup.plan) if setup.plan else PLANS[0]
-    if not setup.plan and setup.device != "cpu":
-        plan = fit.choose(preset, fit.look(setup.device))
-    parts = build(preset, tokenizer, setup.device, plan)
+    parts = build(preset, tokenizer, setup.device, fit.choose(preset, setup.device, setup.plan))
     speed_up(parts, preset.tricks)
     return preset, parts
 
@@ -140,5 +136,5 @@ def fetch(options: argparse.Namespace) -> int:
     from wan_demo.locate import at_hand
 
     for preset in at_hand(read(options)):
-        print(f"{preset.family} {preset.tier}: {preset.weights}, experts in {preset.experts}", file=sys.stdout)
+        print(f"{preset.family} {preset.tier}: {preset.weights}, experts in {preset.experts}")
     return 0

@@ -15,6 +15,7 @@ from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsampler
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderModel
 
 from wan_demo import placement, quantize
+from wan_demo.finish.refine import Refiner, load_refiner
 from wan_demo.integrity import WeightsError, inspect, verify
 from wan_demo.plans import PLANS, Plan
 from wan_demo.presets import Preset
@@ -33,7 +34,7 @@ WINDOW = 512  # tokens of a prompt that Wan reads
 
 @dataclass
 class Models:
-    """Everything a chain needs, in evaluation mode. upsampler: None where none was trained.
+    """Everything a chain needs, in evaluation mode. upsampler, refiner: None where none was trained.
 
     plan: which parts stay on the device; the others are at home in the machine's memory. read: what was encoded.
     """
@@ -44,6 +45,7 @@ class Models:
     high: WanTransformer3DModel
     low: WanTransformer3DModel
     upsampler: LTXLatentUpsamplerModel | None = None
+    refiner: Refiner | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     plan: Plan = PLANS[0]
     read: OrderedDict[tuple[str, str], PromptEmbeds] = field(default_factory=OrderedDict)
@@ -112,6 +114,7 @@ def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0]) -> Models:
         load_expert(preset.experts / "transformer", dtype, preset.layers),
         load_expert(preset.experts / "transformer_2", dtype, preset.layers),
         load_upsampler(root / "upsampler"),
+        load_refiner(root / "refiner", device),
         torch.device(device),
     )
     if not _doubles(preset, models.compression):

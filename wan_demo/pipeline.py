@@ -23,7 +23,6 @@ from wan_demo.edit import Edit, compose, listen, times
 from wan_demo.events import Event, Notice, Progress, Published
 from wan_demo.finish.frame_rate import Means
 from wan_demo.finish.mend import mend
-from wan_demo.finish.refine import load_refiner
 from wan_demo.flow import add_noise
 from wan_demo.models import Models, WeightsError
 from wan_demo.plans import smaller
@@ -75,7 +74,7 @@ def generate(
     clip = yield from with_less_memory(models, lambda: decoded(latents, models, clock))
     edit = yield from _edit(clip, request, given, clock)
     mark = identity.mark(facts(request, preset, given))
-    means = means_of(preset, models)
+    means = Means.on(models.device, models.refiner)
     made, seen, fingerprint = yield from publish(edit, request, mark, identity, output, inspector, clock, means)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
     told = report(request, preset, output, made, seconds)
@@ -115,15 +114,11 @@ def with_less_memory(
 
 
 def decoded(latents: Latents, models: Models, clock: Clock) -> Generator[Progress, None, Clip]:
+    """Clean latents of one clip (see `decode`) as a stage: yields Progress, returns its frames."""
     with clock.stage("decode"):
         yield clock.progress()
         with models.present("vae") as vae:
             return decode(latents, vae)
-
-
-def means_of(preset: Preset, models: Models) -> Means:
-    """With what frames in between are made for a preset, where its models are."""
-    return Means.on(models.device, load_refiner(preset.weights / "refiner", models.device))
 
 
 def _edit(clip: Clip, request: Request, given: Given, clock: Clock) -> Generator[Event, None, Edit]:

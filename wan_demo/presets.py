@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from wan_demo import flow
+from wan_demo import flow, wan22
 from wan_demo.request import Delivery, Request, RequestError
 from wan_demo.shapes import ClipShape
 
@@ -200,7 +200,6 @@ _POCKET_TIERS = (
     ),
 )
 _WAN22_WEIGHTS = Path("wan22")
-WAN22_SOURCE = "Wan-AI/Wan2.2-T2V-A14B-Diffusers@5be7df9619b54f4e2667b2755bc6a756675b5cd7"
 _WAN22_BOUNDARY = 0.875
 
 
@@ -233,7 +232,7 @@ _WAN22_FULL = Preset(
     shortens=True,
     direct_is_large=True,
     precision="bf16",
-    source=WAN22_SOURCE,
+    source=wan22.SOURCE,
 )
 # The levels that published 4-step students of Wan2.2 are trained at: shift 5.
 _FOUR = tuple(flow.shift(s, 5.0) for s in (1.0, 0.75, 0.5, 0.25))

@@ -10,6 +10,7 @@ quantiser reads on CUDA: weight (int8), SCB (float32, a row's largest magnitude)
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import init_empty_weights
@@ -126,8 +127,7 @@ def load(folder: Path, dtype: torch.dtype = torch.float32) -> WanTransformer3DMo
     """
     config = json.loads((folder / "config.json").read_text())
     with init_empty_weights():
-        model = WanTransformer3DModel.from_config({k: v for k, v in config.items() if k != "quantization_config"})
-        quantize(model)
+        model = build(config, "int8")
     state = load_file(folder / FILE)
     missing = set(model.state_dict()) ^ set(state)
     if missing:
@@ -139,6 +139,25 @@ def load(folder: Path, dtype: torch.dtype = torch.float32) -> WanTransformer3DMo
 def is_quantized(folder: Path) -> bool:
     """Whether the model in `folder` is an 8-bit one."""
     return "quantization_config" in json.loads((folder / "config.json").read_text())
+
+
+def build(config: dict[str, Any], kind: str, dtype: torch.dtype = torch.float32) -> WanTransformer3DModel:
+    """The model of a config.json, its layers of the kind that is asked for, or int8 where the config says so.
+
+    dtype: of what is not 8-bit, but for the parts that are float32 always.
+    """
+    model = WanTransformer3DModel.from_config({k: v for k, v in config.items() if k != "quantization_config"})
+    nn.Module.to(model, dtype)  # diffusers' own warns of what comes next
+    for name, module in model.named_modules():
+        if kept_float(name):
+            module.float()
+    kind = kind_of(config, kind)
+    return quantize(model, kind) if kind else model
+
+
+def kind_of(config: dict[str, Any], asked: str) -> str:
+    """The kind of a model's 8-bit layers, "" for none: what is asked for, else what its config.json says."""
+    return asked or ("int8" if "quantization_config" in config else "")
 
 
 def kept_float(name: str) -> bool:

@@ -4,12 +4,12 @@ import math
 
 import torch
 from accelerate import init_empty_weights
-from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from diffusers import AutoencoderKLWan
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase, UMT5Config, UMT5EncoderModel
 
 from wan_demo import cost, quantize
-from wan_demo.models import DTYPES, WINDOW, Models
+from wan_demo.models import DTYPES, Models
 from wan_demo.plans import Plan
 from wan_demo.presets import Preset
 
@@ -23,20 +23,14 @@ def build(preset: Preset, tokenizer: PreTrainedTokenizerBase, device: str, plan:
     tokenizer: any with fewer words than the text encoder; only how many tokens it gives counts here.
     """
     parts, dtype = cost.configs(preset), DTYPES[preset.precision]
-    tokenizer.model_max_length = WINDOW
-
-    def expert() -> WanTransformer3DModel:
-        model = WanTransformer3DModel.from_config(parts["transformer"])
-        kind = preset.layers or ("int8" if "quantization_config" in parts["transformer"] else "")
-        return quantize.quantize(model, kind) if kind else model
-
+    tokenizer.model_max_length = cost.window(preset)
     with init_empty_weights():
         text = UMT5EncoderModel(UMT5Config.from_dict(parts["text_encoder"]))
         vae = AutoencoderKLWan.from_config(parts["vae"])
-        high, low = expert(), expert()
+        high, low = (quantize.build(parts["transformer"], preset.layers) for _ in range(2))
     for name, part in {"text_encoder": text, "vae": vae, "high": high, "low": low}.items():
         fill(part.eval(), device if name in plan.stays else "cpu", torch.float32 if name == "vae" else dtype)
-    models = Models(tokenizer, text, vae, high, low, None, torch.device(device))
+    models = Models(tokenizer, text, vae, high, low, device=torch.device(device))
     models.follow(plan)
     return models
 

@@ -30,7 +30,7 @@ def measure(device: torch.device, preset: Preset) -> dict[str, float]:
     heads, size, inner = (expert[name] for name in ("num_attention_heads", "attention_head_dim", "ffn_dim"))
     tokens, side = (512, 32) if device.type == "cpu" else (8192, 256)
     linear = nn.Linear(heads * size, inner).to(dtype)
-    kind = preset.layers or ("int8" if "quantization_config" in expert else "")
+    kind = quantize.kind_of(expert, preset.layers)
     layer = (quantize.KINDS[kind](linear) if kind else linear).to(device)
     x = torch.randn(1, tokens, heads * size, dtype=dtype, device=device)
     q = torch.randn(1, heads, tokens, size, dtype=dtype, device=device)
@@ -38,15 +38,15 @@ def measure(device: torch.device, preset: Preset) -> dict[str, float]:
     crop = (2, side // 8, side // 8)
     z = torch.randn(1, vae["z_dim"], *crop, device=device)
     return {
-        MATMUL: 2 * tokens * heads * size * inner / _timed(lambda: layer(x), device),
-        ATTENTION: 4 * tokens**2 * heads * size / _timed(lambda: F.scaled_dot_product_attention(q, q, q), device),
+        MATMUL: 2 * tokens * heads * size * inner / timed(lambda: layer(x), device),
+        ATTENTION: 4 * tokens**2 * heads * size / timed(lambda: F.scaled_dot_product_attention(q, q, q), device),
         CONV: cost.decoder_cost(vae, crop, False).work[CONV]
-        / _timed(lambda: deque(streamed(z, decoder), maxlen=0), device),
+        / timed(lambda: deque(streamed(z, decoder), maxlen=0), device),
     }
 
 
-def _timed(call: Callable[[], object], device: torch.device) -> float:
-    """Seconds of a call, the least of as many as there is time for, after one to warm up."""
+def timed(call: Callable[[], object], device: torch.device) -> float:
+    """Seconds of a call on `device`, the least of as many as there is time for, after one to warm up."""
     best, started, trials = math.inf, time.perf_counter(), 0
     call()
     while trials < TRIALS or time.perf_counter() - started < TRIALS_S:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from wan_demo import fit, models, tricks
 from wan_demo.integrity import WeightsError
 from wan_demo.models import Models
-from wan_demo.plans import GIB, PLANS, Fit, Plan, named
+from wan_demo.plans import GIB, Fit, named
 from wan_demo.presets import Preset
 
 SMALL = GIB  # bytes of weights; larger tiers are not kept loaded side by side
@@ -32,7 +32,7 @@ class Shelf:
         if tier not in self.loaded:
             if not _small(preset):
                 self.loaded.clear()
-            self.loaded[tier] = models.load(preset, self.device, self._plan(preset))
+            self.loaded[tier] = models.load(preset, self.device, fit.choose(preset, self.device, self.plan))
             tricks.speed_up(self.loaded[tier], preset.tricks)
         return preset, self.loaded[tier]
 
@@ -50,11 +50,6 @@ class Shelf:
         """Whether each tier fits at each of its sizes."""
         device, plan = fit.look(self.device), named(self.plan) if self.plan else None
         return tuple(fit.fit(one, device, True, plan) for tier in self.presets.values() for one in fit.sizes(tier))
-
-    def _plan(self, preset: Preset) -> Plan:
-        if self.plan:
-            return named(self.plan)
-        return PLANS[0] if self.device == "cpu" else fit.choose(preset, fit.look(self.device))
 
 
 def _small(preset: Preset) -> bool:

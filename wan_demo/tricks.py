@@ -3,9 +3,8 @@
 Attention is not among them: on a GPU the fastest exact kernel that is installed is found by measurement, always.
 """
 
-import time
-from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import torch
 from diffusers import FirstBlockCacheConfig
@@ -13,6 +12,7 @@ from diffusers.models.attention_dispatch import AttentionBackendName, dispatch_a
 from torch import Tensor
 
 from wan_demo.models import EXPERTS, Models
+from wan_demo.rates import timed
 
 EXACT = ("native", "_native_cudnn", "_native_flash", "flash", "_flash_3")  # diffusers' names
 TOKENS = 8192  # that attention is timed on
@@ -23,7 +23,7 @@ CACHED = 0.08  # change of the first block's output below which the others' last
 def speed_up(models: Models, tricks: tuple[str, ...], compiler: str = "inductor") -> None:
     """Prepare loaded models. tricks: of presets.TRICKS; those that are not about loaded models are passed over.
 
-    compile: each kind of block is compiled once (the first clip waits for it, later starts find it in torch's cache).
+    compile: each kind of block is compiled once; the first clip waits for it.
     cache: First Block Cache (ParaAttention), as diffusers has it; frames change.
     """
     for name in EXPERTS:
@@ -45,20 +45,10 @@ def fastest_attention(expert: torch.nn.Module, device: str = "cuda") -> str:
     for name in EXACT:
         with suppress(Exception):  # a kernel that is not there raises whatever it likes
             if (_attend(name, q, k, v) - wanted).abs().max() <= CLOSE * wanted.abs().max():
-                times[name] = min(_seconds(lambda name=name: _attend(name, q, k, v)) for _ in range(3))  # type: ignore[misc]
+                times[name] = timed(partial(_attend, name, q, k, v), torch.device(device))
     return min(times, key=lambda name: times[name])
 
 
 def _attend(name: str, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     out: Tensor = dispatch_attention_fn(q, k, v, backend=AttentionBackendName(name))
     return out
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    started = time.perf_counter()
-    call()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - started

@@ -1,10 +1,11 @@
-"""The shapes of Wan2.2-T2V-A14B's parts, as the config.json files of its repository give them.
+"""Where Wan2.2-T2V-A14B is published, and its parts' shapes, as the config.json files there give them.
 
-For what is asked before the weights are here: whether they would fit, and a model of that size with random weights.
+The shapes are for what is asked before the weights are here: whether they would fit, and random ones of that size.
 """
 
 from typing import Any
 
+SOURCE = "Wan-AI/Wan2.2-T2V-A14B-Diffusers@5be7df9619b54f4e2667b2755bc6a756675b5cd7"  # repository@revision
 EXPERT: dict[str, Any] = {
     "patch_size": [1, 2, 2],
     "num_attention_heads": 40,
@@ -40,4 +41,4 @@ TEXT: dict[str, Any] = {
     "feed_forward_proj": "gated-gelu",
     "tie_word_embeddings": False,
 }
-PARTS = {"text_encoder": TEXT, "vae": VAE, "transformer": EXPERT, "transformer_2": EXPERT}
+PARTS = {"text_encoder": TEXT, "vae": VAE, "transformer": EXPERT}
