@@ -1,7 +1,7 @@
 """What each trick of a tier gives and what it costs: python -m benchmarks.tricks [--family wan22 --device cuda ...]
 
 Seconds from prompt to latents (a median, after a run that warms up), the most memory on a GPU, and, with real weights,
-how near the decoded frames are to those without the trick. --fast names the tricks, all without it.
+how near the decoded frames are to those without the trick. --fast names the tricks, all that can be had without it.
 """
 
 import argparse
@@ -20,9 +20,9 @@ from wan_demo.decode import decode
 from wan_demo.models import Models
 from wan_demo.pipeline import draw, result_of
 from wan_demo.plans import GIB
-from wan_demo.presets import TRICKS, Preset, find
+from wan_demo.presets import Preset, find
 from wan_demo.request import Request
-from wan_demo.setup import Setup, add_flags, read
+from wan_demo.setup import Setup, add_flags, read, usable_tricks
 
 PROMPTS = (
     "a red ball moves right over green grass",
@@ -46,7 +46,8 @@ def main() -> None:
     options = parse()
     setup = read(options)
     plain: list[np.ndarray] = []
-    for tricks in ((), *((trick,) for trick in setup.tricks or TRICKS), setup.tricks or TRICKS):
+    asked = setup.tricks or usable_tricks()
+    for tricks in ((), *((trick,) for trick in asked), asked):
         figures, frames = measure(replace(setup, tricks=tricks), options)
         plain = plain or frames
         if not options.random_weights:

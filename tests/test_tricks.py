@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from wan_demo import models
+from wan_demo import models, setup, tricks
 from wan_demo.clock import Clock
 from wan_demo.models import Models
 from wan_demo.pipeline import draw, facts, result_of
@@ -62,12 +62,33 @@ def test_the_attention_kernel_is_one_that_works(tiny_models: Models) -> None:
 
 def test_a_clip_is_another_where_a_trick_was_used(tiny_full: Preset) -> None:
     plain, fast = (
-        facts(Request(PROMPT, "full"), replace(tiny_full, tricks=tricks), Given()) for tricks in ((), ("cache",))
+        facts(Request(PROMPT, "full"), replace(tiny_full, tricks=names), Given()) for names in ((), ("cache",))
     )
     assert plain != fast
     assert fast["settings"]["tricks"] == ["cache"]
 
 
 def test_an_unknown_trick_is_refused() -> None:
-    with pytest.raises(RequestError, match="no trick called 'magic': choose fp8, compile, cache, together"):
+    with pytest.raises(RequestError, match="no trick called 'magic': choose fp8, sage, compile, cache, together"):
         Setup(tricks=("magic",))
+
+
+def test_a_trick_whose_package_is_missing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "find_spec", lambda name: None)
+    with pytest.raises(RequestError, match="sage needs the package sageattention: install it"):
+        Setup(tricks=("sage",))
+    assert "sage" not in setup.usable_tricks()
+
+
+@pytest.mark.parametrize(("scale", "chosen"), [(1.0, "native"), (1.05, "sage"), (1.3, "native")])
+def test_an_8_bit_kernel_competes_only_when_asked_and_near(
+    tiny_models: Models, monkeypatch: pytest.MonkeyPatch, scale: float, chosen: str
+) -> None:
+    """`scale` stands for the error of a kernel that is always the quickest; 1.0: it was not asked for."""
+    exact = tricks._attend
+    monkeypatch.setattr(tricks, "EXACT", ("native",))
+    monkeypatch.setattr(
+        tricks, "_attend", lambda name, *qkv: exact("native", *qkv) * (scale if name == "sage" else 1.0)
+    )
+    monkeypatch.setattr(tricks, "timed", lambda call, device: 0.1 if call.args[0] == "sage" else 1.0)
+    assert fastest_attention(tiny_models.high, "cpu", eight_bit=scale > 1) == chosen

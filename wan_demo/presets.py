@@ -12,7 +12,7 @@ from wan_demo import flow, wan22
 from wan_demo.request import Delivery, Request, RequestError
 from wan_demo.shapes import ClipShape
 
-TRICKS = ("fp8", "compile", "cache", "together")  # what may make a tier faster, see tricks.py and diffuse.py
+TRICKS = ("fp8", "sage", "compile", "cache", "together")  # what may make a tier faster, see tricks.py and diffuse.py
 WEIGHTS = Path(__file__).parent / "weights"
 
 

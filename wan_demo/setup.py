@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from wan_demo.plans import PLANS, named
@@ -17,7 +18,7 @@ class Setup:
     is downloaded.
 
     Raises:
-        RequestError: there is no such plan.
+        RequestError: there is no such plan or trick, or it needs a package that is not here.
     """
 
     family: str = "pocket"
@@ -35,6 +36,8 @@ class Setup:
         unknown = [trick for trick in self.tricks if trick not in TRICKS]
         if unknown:
             raise RequestError(f"There is no trick called {unknown[0]!r}: choose {', '.join(TRICKS)}.")
+        if "sage" in self.tricks and "sage" not in usable_tricks():
+            raise RequestError("The trick sage needs the package sageattention: install it, or leave sage out.")
 
     def flags(self) -> list[str]:
         """The flags that `read` makes this setup of."""
@@ -44,6 +47,11 @@ class Setup:
         tricks = ["--fast=" + ",".join(self.tricks)] if self.tricks else []
         offline = ["--offline"] if self.offline else []
         return [f"--family={self.family}", f"--device={self.device}", *given, *loras, *tricks, *offline]
+
+
+def usable_tricks() -> tuple[str, ...]:
+    """Those of TRICKS whose packages are here."""
+    return TRICKS if find_spec("sageattention") else tuple(trick for trick in TRICKS if trick != "sage")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
