@@ -18,7 +18,7 @@ LAYER_OF = {
     **dict.fromkeys(("edit", "publish"), "parts"),
     **{name: name for name in ("quantize", "models", "pipeline", "store", "check", "worker", "ui")},
     **{name: name for name in ("integrity", "download", "hub", "lora", "student", "locate")},
-    **{name: name for name in ("placement", "fit", "shelf", "bench", "tricks")},
+    **{name: name for name in ("placement", "reader", "fit", "shelf", "bench", "tricks")},
     **dict.fromkeys(("cost", "rates"), "fit"),
     "random_weights": "bench",
     "machine": "main",
@@ -35,17 +35,18 @@ MAY_IMPORT = {
     "lora": {"values", "integrity"},
     "student": {"values", "store", "quantize", "integrity", "lora"},
     "placement": {"values"},
-    "models": {"values", "stages", "quantize", "integrity", "placement"},
+    "reader": {"values", "store"},  # of prompts
+    "models": {"values", "stages", "quantize", "integrity", "placement", "reader"},
     "fit": {"values", "stages", "quantize", "placement", "models", "fit"},
     "locate": {"values", "hub", "student"},
     "tricks": {"values", "models", "fit"},
     "shelf": {"values", "integrity", "models", "fit", "tricks"},
-    "bench": {"values", "stages", "quantize", "models", "fit", "parts", "pipeline"},
+    "bench": {"values", "stages", "quantize", "reader", "models", "fit", "parts", "pipeline"},
     "parts": {"values", "stages", "check", "parts"},  # of the pipeline
     "pipeline": {"values", "stages", "check", "quantize", "models", "parts"},
     "store": {"values"},
     "check": {"values", "stages"},
-    "worker": {"values", "stages", "models", "shelf", "pipeline", "store"},
+    "worker": {"values", "stages", "integrity", "models", "shelf", "pipeline", "store"},
     # the models live in the worker's process
     "ui": {"values", "stages", "store", "check", "integrity", "locate", "worker"} | {"ui"},
     "app": {"values", "ui"},
@@ -67,7 +68,8 @@ MAY_IMPORT = {
     "distill": {"values", "stages", "quantize", "integrity", "models", "parts", "pipeline", "distill"},
 }
 
-MODELS = ("models", "quantize", "text", "diffuse", "decode", "cost", "rates", "bench", "random_weights", "tricks")
+MODELS = {"models", "reader", "quantize", "text", "diffuse", "decode", "cost", "rates"}
+MODELS |= {"bench", "random_weights", "tricks"}
 MODEL_CODE = {f"wan_demo.{name}" for name in MODELS} | {"distill"}
 MODEL_CODE |= {"wan_demo.safety.classifier"}  # a process of its own loads it, see safety/guard.py
 PAGE_CODE = {"app", "wan_demo.ui"}

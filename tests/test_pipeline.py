@@ -70,9 +70,8 @@ def test_a_clip_that_fails_its_check_is_not_published(
     vae = copy.deepcopy(tiny_models.vae)
     for parameter in vae.decoder.conv_out.parameters():
         parameter.data.zero_()  # every picture is the same grey
-    events = generate(
-        Request(PROMPT, "full"), tiny_full, replace(tiny_models, vae=vae), identity, tmp_path / "clip.mp4", INSPECTOR
-    )
+    grey = replace(tiny_models, shared=replace(tiny_models.shared, vae=vae))
+    events = generate(Request(PROMPT, "full"), tiny_full, grey, identity, tmp_path / "clip.mp4", INSPECTOR)
     with pytest.raises(UnsafeClipError, match="does not move"):
         list(events)
     assert list(tmp_path.glob("*.mp4")) == []

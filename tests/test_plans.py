@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from wan_demo import cost, diffuse, fit, models, pipeline, placement, wan22
+from wan_demo import cost, diffuse, fit, models, pipeline, placement, reader, wan22
 from wan_demo.clock import Clock
 from wan_demo.decode import decode
 from wan_demo.events import Event, Notice, Progress
@@ -185,10 +185,10 @@ def test_a_prompt_is_read_once(tiny_full: Preset, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(TypeError):
         parts.encode(PROMPT, "a blue box")
     monkeypatch.undo()
-    for i in range(models.PROMPTS):
+    for i in range(reader.REMEMBERED):
         parts.encode(f"a ball {i}", "")
-    assert len(parts.read) == models.PROMPTS
-    assert (PROMPT, "") not in parts.read
+    assert len(parts.shared.reader.read) == reader.REMEMBERED
+    assert (PROMPT, "") not in parts.shared.reader.read
 
 
 def card(gib: float) -> Device:

@@ -1,3 +1,4 @@
+import weakref
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,21 @@ def test_eight_bits_stay_near_the_original_and_survive_a_save(tmp_path: Path) ->
     # what is not 8-bit was stored as float16
     torch.testing.assert_close(loaded(*inputs()).sample, direct, atol=5e-3, rtol=5e-3)
     assert torch.equal(loaded.blocks[0].attn1.to_q.weight.data, model.blocks[0].attn1.to_q.weight.data)
+
+
+def test_each_float_weight_goes_when_its_8_bit_one_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 14 billion, the two kinds side by side would be 43 GB."""
+    seen: list[weakref.ref[torch.Tensor]] = []
+
+    class Watched(quantize.Int8Linear):
+        def __init__(self, layer: torch.nn.Linear) -> None:
+            assert all(weight() is None for weight in seen)
+            super().__init__(layer)
+            seen.append(weakref.ref(layer.weight))
+
+    monkeypatch.setitem(quantize.KINDS, "int8", Watched)
+    quantize.quantize(tiny_expert(2))
+    assert len(seen) == 2 * 10  # two blocks of two attentions and a feed-forward net
 
 
 def test_the_file_has_the_keys_that_diffusers_reads(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def run(request: Request, preset: Preset, models: Models, identity: Identity, pa
     """
     preset = preset.drawn(request.delivery, request.duration_s)
     clock, meter = Clock(), Meter(models.device)
-    models.read.clear()  # a prompt that is remembered would not be read
+    models.shared.reader.forget()  # a prompt that is remembered would not be read
     started = time.perf_counter()
 
     def chain(folder: Path) -> Generator[Event, None, None]:
@@ -124,7 +124,7 @@ def compare(request: Request, preset: Preset, models: Models, runs: int) -> dict
     preset = preset.drawn(request.delivery, request.duration_s)
 
     def ours() -> None:
-        models.read.clear()
+        models.shared.reader.forget()
         latents = result_of(draw(request, preset, models, Clock()))
         with models.present("vae") as vae:
             decode(latents, vae)

@@ -5,14 +5,16 @@ arXiv 2209.03003). The timestep of a diffusers model is 1000 * sigma. All tensor
 float, or a tensor that broadcasts against them.
 """
 
-from typing import TypeVar
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+if TYPE_CHECKING:  # the page reads the presets, and has no use for torch
+    from torch import Tensor
 
 TIMESTEPS = 1000.0
-Sigma = float | Tensor
-Number = TypeVar("Number", float, Tensor)
+Sigma: TypeAlias = "float | Tensor"
+Number = TypeVar("Number", float, "Tensor")
 
 
 def add_noise(x0: Tensor, noise: Tensor, sigma: Sigma) -> Tensor:
@@ -52,5 +54,6 @@ def schedule(steps: int, factor: float) -> list[float]:
     """
     if steps < 1:
         raise ValueError(f"a schedule needs at least one step, not {steps}.")
-    line = torch.linspace(shift(1.0, factor), shift(1 / TIMESTEPS, factor), steps, dtype=torch.float64)
-    return [float(s) for s in shift(line, factor)] + [0.0]
+    first, last = shift(1.0, factor), shift(1 / TIMESTEPS, factor)
+    line = (first + (last - first) * i / max(1, steps - 1) for i in range(steps))
+    return [*(shift(sigma, factor) for sigma in line), 0.0]

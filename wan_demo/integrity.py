@@ -184,6 +184,17 @@ def blob_name(path: Path) -> str | None:
     return target.name if named else None
 
 
+def contents(*folders: Path) -> str:
+    """One digest of all that these folders hold. A file of a hub's cache is not read: its name there was checked."""
+    parts = [
+        (folder.name, path.relative_to(folder).as_posix(), blob_name(path) or digest(path))
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def digest(path: Path) -> str:
     """A file's SHA-256; a large file's is remembered."""
     known = _known(path)

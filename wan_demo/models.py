@@ -1,6 +1,5 @@
 """A preset's parts, loaded and checked."""
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +15,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderMode
 
 from wan_demo import placement, quantize
 from wan_demo.finish.refine import Refiner, load_refiner
-from wan_demo.integrity import WeightsError, inspect, verify
+from wan_demo.integrity import WeightsError, contents, inspect, verify
 from wan_demo.plans import PLANS, Plan
 from wan_demo.presets import Preset
+from wan_demo.reader import Reader
 from wan_demo.shapes import Compression
 from wan_demo.text import encode_prompts
 from wan_demo.values import PromptEmbeds
@@ -28,38 +28,66 @@ __all__ = ["DTYPES", "EXPERTS", "WINDOW", "Models", "WeightsError", "load", "loa
 
 EXPERTS = ("high", "low")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-PROMPTS = 64  # that are remembered
+LARGE = 1 << 30  # bytes of a text encoder from which on it is worth a place on the disk not to load it
 WINDOW = 512  # tokens of a prompt that Wan reads
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the tiers of a family have in common. of: the weights' folder, precision and device that it is of.
+
+    refiner, upsampler: None where none was trained.
+    """
+
+    of: tuple[Path, str, str]
+    reader: Reader
+    vae: AutoencoderKLWan
+    refiner: Refiner | None = None
+    upsampler: LTXLatentUpsamplerModel | None = None
 
 
 @dataclass
 class Models:
-    """Everything a chain needs, in evaluation mode. upsampler, refiner: None where none was trained.
+    """Everything a chain needs, in evaluation mode. upsampler: None where it does not fit this tier.
 
-    plan: which parts stay on the device; the others are at home in the machine's memory. read: what was encoded.
+    plan: which parts stay on the device; the others are at home in the machine's memory.
     """
 
-    tokenizer: PreTrainedTokenizerBase
-    text_encoder: UMT5EncoderModel
-    vae: AutoencoderKLWan
+    shared: Shared
     high: WanTransformer3DModel
     low: WanTransformer3DModel
     upsampler: LTXLatentUpsamplerModel | None = None
-    refiner: Refiner | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     plan: Plan = PLANS[0]
-    read: OrderedDict[tuple[str, str], PromptEmbeds] = field(default_factory=OrderedDict)
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return self.shared.reader.tokenizer
+
+    @property
+    def text_encoder(self) -> UMT5EncoderModel:
+        """Loaded now, if it was not, and put where the plan wants it."""
+        reader = self.shared.reader
+        if not reader.loaded:
+            self._put("text_encoder", reader.encoder, self.plan)
+        return reader.encoder
+
+    @property
+    def vae(self) -> AutoencoderKLWan:
+        return self.shared.vae
+
+    @property
+    def refiner(self) -> Refiner | None:
+        return self.shared.refiner
 
     def encode(self, prompt: str, negative: str) -> PromptEmbeds:
-        """The two texts, read by the text encoder; the last PROMPTS pairs are remembered, so that it need not come."""
-        texts = (prompt, negative)
-        if texts not in self.read:
-            with self.present("text_encoder") as encoder:
-                self.read[texts] = encode_prompts(texts, self.tokenizer, encoder)
-        self.read.move_to_end(texts)
-        if len(self.read) > PROMPTS:
-            self.read.popitem(last=False)
-        return self.read[texts]
+        """The two texts, read by the text encoder, or remembered, so that it need not come, nor be loaded."""
+        texts, reader = (prompt, negative), self.shared.reader
+        found = reader.find(texts, self.device)
+        if found is not None:
+            return found
+        with self.present("text_encoder") as encoder:
+            return reader.keep(texts, encode_prompts(texts, self.tokenizer, encoder))
 
     @property
     def compression(self) -> Compression:
@@ -81,21 +109,26 @@ class Models:
         """Put every part where `plan` wants it. A plan that needs more than the one before is not gone back to."""
         for name in EXPERTS:
             placement.in_pieces(getattr(self, name), plan.pieces)
-        for name in ("text_encoder", "vae", "upsampler", *EXPERTS):
+        names = ("text_encoder",) if self.shared.reader.loaded else ()
+        for name in (*names, "vae", "upsampler", *EXPERTS):
             part, streamed = getattr(self, name), name in EXPERTS and plan.streamed
-            if part is None or (streamed and self.plan.streamed):
-                continue
-            part.to(self.device if name in plan.stays else "cpu")
-            if streamed:
-                placement.stream(part, self.device)
-            elif self.device.type == "cuda" and name not in plan.stays:
-                placement.pin(part)
+            if part is not None and not (streamed and self.plan.streamed):
+                self._put(name, part, plan)
         self.vae.use_tiling = plan.tiles
         self.plan = plan
 
+    def _put(self, name: str, part: Any, plan: Plan) -> None:
+        part.to(self.device if name in plan.stays else "cpu")
+        if plan.streamed and name in EXPERTS:
+            placement.stream(part, self.device)
+        elif self.device.type == "cuda" and name not in plan.stays:
+            placement.pin(part)
 
-def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0]) -> Models:
+
+def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0], like: Shared | None = None) -> Models:
     """Load a preset's parts in its precision (8-bit experts stay 8-bit), and put them where the plan wants them.
+
+    The text encoder is loaded when a prompt needs it. like: another tier's parts, which are taken if they are the same.
 
     Raises:
         WeightsError: a file is missing or is not what was published.
@@ -106,21 +139,36 @@ def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0]) -> Models:
         verify(preset.weights)
     transformers.utils.logging.disable_progress_bar()
     diffusers.utils.logging.disable_progress_bar()
-    root, dtype = preset.weights, DTYPES[preset.precision]
+    dtype = DTYPES[preset.precision]
+    of = (preset.weights, preset.precision, device)
     models = Models(
-        load_tokenizer(root / "tokenizer"),
-        UMT5EncoderModel.from_pretrained(root / "text_encoder", dtype=dtype).eval(),
-        AutoencoderKLWan.from_pretrained(root / "vae", torch_dtype=torch.float32).eval(),
+        like if like is not None and like.of == of else load_shared(*of),
         load_expert(preset.experts / "transformer", dtype, preset.layers),
         load_expert(preset.experts / "transformer_2", dtype, preset.layers),
-        load_upsampler(root / "upsampler"),
-        load_refiner(root / "refiner", device),
-        torch.device(device),
+        device=torch.device(device),
     )
-    if not _doubles(preset, models.compression):
-        models.upsampler = None
+    if _doubles(preset, models.compression):
+        models.upsampler = models.shared.upsampler
     models.follow(plan)
     return models
+
+
+def load_shared(root: Path, precision: str, device: str) -> Shared:
+    """All but the experts. What a large text encoder reads is remembered on disk too."""
+    encoder, tokenizer = root / "text_encoder", root / "tokenizer"
+    large = sum(path.stat().st_size for path in encoder.glob("*.safetensors")) >= LARGE
+    reader = Reader(
+        load_tokenizer(tokenizer),
+        lambda: UMT5EncoderModel.from_pretrained(encoder, dtype=DTYPES[precision]).eval(),
+        f"{contents(encoder, tokenizer)} {precision}" if large else "",
+    )
+    return Shared(
+        (root, precision, device),
+        reader,
+        AutoencoderKLWan.from_pretrained(root / "vae", torch_dtype=torch.float32).eval(),
+        load_refiner(root / "refiner", device),
+        load_upsampler(root / "upsampler"),
+    )
 
 
 def _doubles(preset: Preset, compression: Compression) -> bool:

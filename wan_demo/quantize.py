@@ -10,7 +10,7 @@ quantiser reads on CUDA: weight (int8), SCB (float32, a row's largest magnitude)
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import init_empty_weights
@@ -84,10 +84,10 @@ KINDS: dict[str, type[EightBit]] = {"int8": Int8Linear, "fp8": Fp8Linear}
 
 
 def quantize(model: WanTransformer3DModel, kind: str = "int8") -> WanTransformer3DModel:
-    """Replace the blocks' linear layers by 8-bit ones of a kind of KINDS, in place, one after another."""
-    for name, layer in list(model.named_modules()):
-        if isinstance(layer, nn.Linear) and not name.startswith(SKIP):
-            _put(model, name, KINDS[kind](layer))
+    """Replace the blocks' linear layers by 8-bit ones of a kind of KINDS, in place; each old one goes at once."""
+    layers = (name for name, layer in model.named_modules() if isinstance(layer, nn.Linear))
+    for name in [name for name in layers if not name.startswith(SKIP)]:
+        _put(model, name, KINDS[kind](cast(nn.Linear, model.get_submodule(name))))
     return model
 
 

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase, UMT5Config, UMT5EncoderModel
 
 from wan_demo import cost, quantize
-from wan_demo.models import DTYPES, Models
+from wan_demo.models import DTYPES, Models, Shared
 from wan_demo.plans import Plan
 from wan_demo.presets import Preset
+from wan_demo.reader import Reader
 
 SCALES = {"SCB": 0.04, "scale": 0.014 / 42}  # of 8-bit rows: a layer of 5,120 inputs keeps the size of what it is given
 NOISE = 2**20 + 7  # random numbers that are repeated to fill a tensor; of no row's length
@@ -30,7 +31,8 @@ def build(preset: Preset, tokenizer: PreTrainedTokenizerBase, device: str, plan:
         high, low = (quantize.build(parts["transformer"], preset.layers) for _ in range(2))
     for name, part in {"text_encoder": text, "vae": vae, "high": high, "low": low}.items():
         fill(part.eval(), device if name in plan.stays else "cpu", torch.float32 if name == "vae" else dtype)
-    models = Models(tokenizer, text, vae, high, low, device=torch.device(device))
+    shared = Shared((preset.weights, preset.precision, device), Reader(tokenizer, lambda: text), vae)
+    models = Models(shared, high, low, device=torch.device(device))
     models.follow(plan)
     return models
 

@@ -1,12 +1,14 @@
 """The tiers that are loaded in this process, each by the memory plan that fits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from wan_demo import fit, models, tricks
 from wan_demo.integrity import WeightsError
 from wan_demo.models import Models
 from wan_demo.plans import GIB, Fit, named
 from wan_demo.presets import Preset
+from wan_demo.request import RequestError
 
 SMALL = GIB  # bytes of weights; larger tiers are not kept loaded side by side
 
@@ -29,27 +31,42 @@ class Shelf:
                 f"There is no student for the {tier} tier here: name one with --student FOLDER or --lora HIGH LOW."
             )
         preset = self.presets[tier]
-        if tier not in self.loaded:
-            if not _small(preset):
-                self.loaded.clear()
-            self.loaded[tier] = models.load(preset, self.device, fit.choose(preset, self.device, self.plan))
-            tricks.speed_up(self.loaded[tier], preset.tricks)
+        if tier in self.loaded:
+            held = self.loaded[tier]
+            held.follow(held.plan)  # another tier may have put the parts that they share elsewhere
+            return preset, held
+        shared = next((held.shared for held in self.loaded.values()), None)
+        if not _small(preset):
+            self.loaded.clear()
+        plan = fit.choose(preset, self.device, self.plan)
+        self.loaded[tier] = models.load(preset, self.device, plan, shared)
+        tricks.speed_up(self.loaded[tier], preset.tricks)
         return preset, self.loaded[tier]
 
-    def preload(self) -> None:
-        """Load what can be held at once: all tiers if they are small, else the one that the page offers first.
+    def chores(self) -> Iterator[tuple[Fit, ...]]:
+        """What is worth doing while nobody waits, a piece at a time: load what can be held at once (all tiers if they
+        are small, else the one that the page offers first), then see what fits. Yields () until the last piece, which
+        tells whether each tier fits at each of its sizes.
 
-        Raises:
-            WeightsError: a file is missing or damaged.
+        What cannot be loaded is told when a job needs it.
         """
-        tiers = list(self.presets)
-        for tier in tiers if all(_small(preset) for preset in self.presets.values()) else tiers[-1:]:
-            self.take(tier)
-
-    def fits(self) -> tuple[Fit, ...]:
-        """Whether each tier fits at each of its sizes."""
-        device, plan = fit.look(self.device), named(self.plan) if self.plan else None
-        return tuple(fit.fit(one, device, True, plan) for tier in self.presets.values() for one in fit.sizes(tier))
+        small = all(_small(preset) for preset in self.presets.values())
+        with suppress(WeightsError, RequestError):
+            for tier in list(self.presets) if small else list(self.presets)[-1:]:
+                if small or not self.loaded:
+                    self.take(tier)
+                    yield ()
+            if self.loaded:
+                _ = next(iter(self.loaded.values())).text_encoder  # the others share it
+                yield ()
+        found: tuple[Fit, ...] = ()
+        with suppress(RequestError, OSError):
+            plan = named(self.plan) if self.plan else None
+            for preset in self.presets.values():
+                for one in fit.sizes(preset):
+                    found += (fit.fit(one, fit.look(self.device), True, plan),)
+                    yield ()
+            yield found
 
 
 def _small(preset: Preset) -> bool:

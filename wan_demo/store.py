@@ -1,5 +1,5 @@
-"""What this machine remembers: how long each stage took, which clips it made, and large files' digests, in one SQLite
-file."""
+"""What this machine remembers: how long each stage took, which clips it made, large files' digests, and what prompts
+read as, in one SQLite file."""
 
 import hashlib
 import json
@@ -8,10 +8,12 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from time import time
 from typing import Any
 
 KEYS = "keys"  # the folder of the operator's keys, in home()
 RECENT = 5  # runs that an expectation is the median of
+ROOM = 1 << 28  # bytes of embeddings that are kept; those that were not used for the longest time go
 
 _SECONDS = """CREATE TABLE IF NOT EXISTS seconds (
     run INTEGER, family TEXT, tier TEXT, mode TEXT, device TEXT, stage TEXT, seconds REAL)"""
@@ -19,6 +21,9 @@ _FINGERPRINTS = "CREATE TABLE IF NOT EXISTS small_pictures (mark TEXT PRIMARY KE
 _CLIPS = "CREATE TABLE IF NOT EXISTS clips (mark TEXT PRIMARY KEY, sha256 TEXT, report TEXT)"
 _DIGESTS = "CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, digest TEXT)"
 _DIGEST = "SELECT digest FROM digests WHERE path=? AND size=? AND mtime_ns=?"
+_PROMPTS = "CREATE TABLE IF NOT EXISTS prompts (key TEXT PRIMARY KEY, made BLOB, sha256 TEXT, used REAL)"
+_LEAST_USED = """DELETE FROM prompts WHERE key IN (SELECT key FROM (
+    SELECT key, SUM(LENGTH(made)) OVER (ORDER BY used DESC) AS room FROM prompts) WHERE room > ?)"""
 _RECENT_RUNS = """SELECT stage, seconds FROM seconds
     WHERE family=? AND tier=? AND mode=? AND device=? AND run IN (
         SELECT DISTINCT run FROM seconds WHERE family=? AND tier=? AND mode=? AND device=? ORDER BY run DESC LIMIT ?)"""
@@ -108,6 +113,31 @@ class Digests:
                 "SELECT digest FROM digests WHERE path=? AND size=? AND mtime_ns=?", _state(file)
             ).fetchone()
             return str(row[0]) if row else None
+        return None
+
+
+class Prompts:
+    """What a text encoder made of prompts: bytes by a key that names the encoder too. ROOM bytes are kept.
+
+    Like Timings, a help: where the file cannot be written or read, nothing is remembered and nothing fails.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or home() / "store.sqlite3"
+
+    def record(self, key: str, made: bytes) -> None:
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _PROMPTS) as db:
+            row = (key, made, hashlib.sha256(made).hexdigest(), time())
+            db.execute("INSERT OR REPLACE INTO prompts VALUES (?, ?, ?, ?)", row)
+            db.execute(_LEAST_USED, (ROOM,))
+
+    def find(self, key: str) -> bytes | None:
+        """What was recorded, if it is still what it was."""
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _PROMPTS) as db:
+            row = db.execute("SELECT made, sha256 FROM prompts WHERE key=?", (key,)).fetchone()
+            if row and hashlib.sha256(row[0]).hexdigest() == row[1]:
+                db.execute("UPDATE prompts SET used=? WHERE key=?", (time(), key))
+                return bytes(row[0])
         return None
 
 

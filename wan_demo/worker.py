@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wan_demo.events import STAGES, Event, Notice, Progress, Published
+from wan_demo.integrity import WeightsError
 from wan_demo.plans import Fit
 from wan_demo.policy import FILE, PolicyError, load_policy
 from wan_demo.presets import Preset
@@ -125,20 +126,17 @@ class Worker:
 
 
 def _serve(pipe: Connection, aside: Connection, presets: Sequence[Preset], device: str, plan: str) -> None:
-    """The child: load the tiers, tell whether they fit, then serve jobs until the parent is gone."""
+    """The child: serve jobs until the parent is gone; while nobody waits, load the tiers and tell whether they fit."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of an optional kernel that nobody needs
-    from wan_demo import models, shelf  # heavy: in the child alone
+    from wan_demo import pipeline, shelf  # noqa: F401 - heavy: in the child alone, and before the first job
 
     held = shelf.Shelf(presets, device, plan)
-    inspector: Inspector | None = None
-    with suppress(models.WeightsError, RequestError):  # told when a job needs them
-        held.preload()
-    told = False
+    chores, inspector = held.chores(), None
     while True:
-        if not told and not pipe.poll():  # nobody waits, so there is time to look
-            told = True
-            with suppress(RequestError, OSError):
-                aside.send(held.fits())
+        while not pipe.poll() and (told := next(chores, None)) is not None:
+            if told:
+                with suppress(OSError):
+                    aside.send(told)
         try:
             job = pipe.recv()
         except (EOFError, KeyboardInterrupt):
@@ -151,7 +149,7 @@ def _serve(pipe: Connection, aside: Connection, presets: Sequence[Preset], devic
             pipe.send(("done", _make(pipe, request, output, held.take(request.tier), inspector)))
         except RequestError as error:
             pipe.send(("refused", str(error)))
-        except (models.WeightsError, UnsafeClipError, IdentityError, PolicyError) as error:
+        except (WeightsError, UnsafeClipError, IdentityError, PolicyError) as error:
             pipe.send(("failed", str(error)))
         except Exception as error:  # noqa: BLE001 - the boundary of the process: every failure becomes a sentence
             traceback.print_exc()

@@ -10,9 +10,11 @@ import pytest
 
 from wan_demo.request import Delivery, Label, Request, RequestError, Soundtrack
 from wan_demo.ui.job import make, to_request
+from wan_demo.ui.templates import Templates
 from wan_demo.worker import Event, JobError, Notice, Progress, Published
 
 REQUEST = Request("a red ball falls in the snow", seed=7)
+NONE = Templates((), 2, {})
 
 
 class Double:
@@ -105,7 +107,7 @@ def test_what_cannot_be_made_is_refused_in_a_sentence(name: str, value: Any, wor
 def test_events_become_views() -> None:
     published = Published(Path("clip.mp4"), {"seconds": {"encode": 0.1, "layout": 0.5, "total": 0.6}})
     events = (Notice("It does not know: dragon."), Progress("encode", 0, 1, None), Progress("layout", 1, 2, 3.0))
-    first, noticed, encoding, layout, last = make(Double(*events, published), REQUEST)
+    first, noticed, encoding, layout, last = make(Double(*events, published), REQUEST, NONE)
     assert first.now is None
     assert not first.stages
     assert noticed.notice == "It does not know: dragon."
@@ -118,14 +120,14 @@ def test_events_become_views() -> None:
 
 @pytest.mark.parametrize("error", [RequestError("Say it in fewer words."), JobError("Try again.")])
 def test_a_failure_is_shown_and_ends_the_job(error: Exception) -> None:
-    views = list(make(Double(Progress("encode", 0, 1, None), error), REQUEST))
+    views = list(make(Double(Progress("encode", 0, 1, None), error), REQUEST, NONE))
     assert views[-1].error == str(error)
     assert views[-1].now is None
 
 
 def test_closing_cancels_and_leaves_no_file() -> None:
     worker = Double(*[Progress("layout", i, 9, None) for i in range(9)])
-    views = make(worker, REQUEST)
+    views = make(worker, REQUEST, NONE)
     next(views)
     next(views)
     folder = worker.output.parent
@@ -144,7 +146,7 @@ def test_closing_does_not_wait_for_the_step_under_way() -> None:
                 time.sleep(1)
 
     worker = Slow(Progress("layout", 0, 9, None), Progress("layout", 1, 9, None))
-    views = make(worker, REQUEST)
+    views = make(worker, REQUEST, NONE)
     next(views)
     next(views)
     before = time.monotonic()

@@ -2,6 +2,8 @@
 
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -106,6 +108,16 @@ def test_building_the_page_touches_no_network(worker: Double, monkeypatch: pytes
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     build(desk(worker))
+
+
+def test_the_models_start_to_load_before_the_page_and_the_page_needs_none_of_their_code() -> None:
+    code = """import sys
+import wan_demo.ui.serve
+assert "gradio" not in sys.modules  # imported once the worker has been started
+import wan_demo.ui.page
+assert not {"torch", "diffusers", "transformers", "moviepy"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 def test_only_the_page_itself_can_call_it(worker: Double) -> None:

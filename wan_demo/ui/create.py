@@ -24,6 +24,7 @@ from wan_demo.ui.choices import (
 from wan_demo.ui.desk import Desk
 from wan_demo.ui.job import View, make, to_request
 from wan_demo.ui.media import Listener, Player, Upload
+from wan_demo.ui.templates import Templates
 
 Updates = dict[Any, Any]  # widget -> its new state
 LOOK_S = 2
@@ -37,7 +38,7 @@ class CreateTab:
     """The widgets of the tab and what they do. Make it inside a gr.Blocks."""
 
     def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+        self.desk, self.templates = desk, Templates.of(desk.setup, desk.presets, desk.policy)
         self._add_prompt()
         self._add_settings()
         with gr.Row():
@@ -257,7 +258,7 @@ class CreateTab:
             yield {self.status: draw.refusal(str(error))}
             return
         yield {self.generate: gr.Button(interactive=False), self.result: gr.Column(visible=False), self.video: None}
-        with closing(make(self.desk.worker, request)) as views:
+        with closing(make(self.desk.worker, request, self.templates)) as views:
             for view in views:
                 yield self.show(view)
 
@@ -268,7 +269,7 @@ class CreateTab:
             updates |= self.refresh() | {
                 self.result: gr.Column(visible=True),
                 self.video: str(view.published.path),
-                self.figures: draw.results(view.published.report),
+                self.figures: draw.results(view.published.report, view.again),
                 self.motion: draw.beats(view.published.report) if "beats" in view.published.report else "",
                 self.command: draw.command(view.request, self.desk.setup),
             }

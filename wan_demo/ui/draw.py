@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -70,11 +71,21 @@ def duration(seconds: float) -> str:
     return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
 
 
+def moment(then: datetime) -> str:
+    """A time that was, for people: on 3 May 2026 at 16:05 UTC."""
+    return f"on {then.day} {then:%B %Y at %H:%M} UTC"
+
+
 def status(view: View) -> str:
     """The line of stages, and the notice or the error."""
     parts = [_box("notice", view.notice)] if view.notice else []
     if view.error:
         return "".join([*parts, refusal(view.error)])
+    if view.again is not None:
+        return message(
+            f"This clip was made {moment(view.again)}, from the same words, settings and models; it is shown again."
+            " For a new one, press New seed, then Generate."
+        )
     if view.now is None and view.published is None:
         return "".join([*parts, message("Waiting for the models: the first clip after a start takes longer.")])
     done = dict(view.stages)
@@ -104,8 +115,8 @@ def refusal(sentence: str) -> str:
     return _box("error", sentence)
 
 
-def results(report: Mapping[str, Any]) -> str:
-    """The figures of a clip, and its seconds per stage as bars."""
+def results(report: Mapping[str, Any], again: datetime | None = None) -> str:
+    """The figures of a clip, and its seconds per stage as bars. again: when it was made, if that was not now."""
     seconds: dict[str, float] = report["seconds"]
     longest = max((s for stage, s in seconds.items() if stage != "total"), default=0) or 1
     bars = "".join(
@@ -128,7 +139,8 @@ def results(report: Mapping[str, Any]) -> str:
         "peak memory": f"{report['peak_memory_gib']:.2f} GiB",
     }
     total = f"{seconds['total']:.1f} s" if "total" in seconds else ""
-    return f'<h3>Made in {total}</h3><div class="bars">{bars}</div>{figures(shown)}'
+    when = f", {moment(again)}" if again is not None else ""
+    return f'<h3>Made in {total}{when}</h3><div class="bars">{bars}</div>{figures(shown)}'
 
 
 def figures(values: Mapping[str, object]) -> str:

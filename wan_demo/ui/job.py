@@ -5,10 +5,12 @@ import threading
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from wan_demo.request import Delivery, Label, Request, RequestError, Soundtrack, parse_fps, parse_size
+from wan_demo.ui.templates import Templates
 from wan_demo.worker import Event, JobError, Notice, Progress, Published
 
 
@@ -23,7 +25,7 @@ class View:
     """What is known of a job.
 
     stages: (stage, seconds) of those done, in order. now: the stage under way. notice: a sentence besides the clip;
-    error: one in its place. published: the clip, at the end.
+    error: one in its place. published: the clip, at the end; again: when it was made, if that was not now.
     """
 
     request: Request
@@ -32,6 +34,7 @@ class View:
     notice: str = ""
     error: str = ""
     published: Published | None = None
+    again: datetime | None = None
 
 
 def to_request(form: Mapping[str, Any]) -> Request:
@@ -66,17 +69,25 @@ def to_request(form: Mapping[str, Any]) -> Request:
     )
 
 
-def make(worker: Maker, request: Request) -> Generator[View, None, None]:
-    """Make a clip: what to show after every event. The file is gone once the iterator ends or is closed.
+def make(worker: Maker, request: Request, templates: Templates) -> Generator[View, None, None]:
+    """Make a clip, or show again the one that was kept: what to show after every event. The file is gone once the
+    iterator ends or is closed.
 
     Closing it cancels. Refusals and failures are shown, not raised.
     """
     folder = tempfile.TemporaryDirectory(prefix="wan_demo-")  # readable by this user alone
-    events = worker.run(request, Path(folder.name) / f"wan_demo-{request.tier}-{request.seed}.mp4")
+    output = Path(folder.name) / f"wan_demo-{request.tier}-{request.seed}.mp4"
+    events = worker.run(request, output)
     watch = Watch(View(request))
     try:
+        kept = templates.find(request, output)
+        if kept is not None:
+            yield View(request, published=kept[0], again=kept[1])
+            return
         yield watch.view
         for event in events:
+            if isinstance(event, Published):
+                templates.keep(request, event.path)
             yield watch.see(event)
     except (RequestError, JobError) as error:
         yield replace(watch.view, now=None, error=str(error))

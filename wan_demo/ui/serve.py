@@ -8,8 +8,6 @@ from wan_demo.locate import at_hand
 from wan_demo.policy import FILE, PolicyError, load_policy
 from wan_demo.setup import Setup
 from wan_demo.store import home
-from wan_demo.ui.desk import Desk
-from wan_demo.ui.page import build, launch_settings
 from wan_demo.worker import Worker
 
 
@@ -22,7 +20,10 @@ def serve(setup: Setup, host: str, port: int | None, share: bool) -> int:
         return 1
     worker = Worker(presets, setup.device, setup.plan)
     try:
-        worker.start()
+        worker.start()  # first: gradio takes seconds to import, in which the models load
+        from wan_demo.ui.desk import Desk
+        from wan_demo.ui.page import build, launch_settings
+
         page = build(Desk(worker, setup, presets, load_policy(home() / FILE)))
         where: dict[str, Any] = {"server_name": host, "server_port": port, "share": share}
         _, address, _ = page.launch(**where, **launch_settings(), prevent_thread_lock=True)
