@@ -43,7 +43,32 @@ def test_bench_times_every_stage(tier: str, capsys: pytest.CaptureFixture[str]) 
     assert stages["detail"]["peak_gib"] > 0
     assert found["compare"].keys() == {"ours_s", "wan_pipeline_s", "times_faster"}
     assert min(found["compare"].values()) > 0
+    assert found["load_s"] > 0
     assert (found["random_weights"], found["plan"], found["device"]) == (True, "resident", "cpu")
+
+
+def test_bench_compares_with_a_pipeline_that_has_no_tricks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+
+    def note(request: object, preset: Preset, models: Models, *rest: object) -> float:
+        seen.append((preset.tricks, models.high.is_cache_enabled, models.low.is_cache_enabled))
+        return 1.0
+
+    monkeypatch.setattr(bench, "chain_s", note)
+    monkeypatch.setattr(bench, "wan_pipeline_s", note)
+    told(capsys, "bench", "--tier", "full", "--size", "320x180", "--random-weights", "--compare", "--fast", "cache")
+    assert seen == [(("cache",), True, True), ((), False, False)]
+
+
+def test_bench_says_in_a_sentence_that_the_keys_cannot_be_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("WAN_DEMO_HOME", str(tmp_path / "file" / "home"))
+    assert main(["bench", "--family", "tiny", "--random-weights"]) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
 def test_bench_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,6 +99,10 @@ def test_fit_says_no_where_nothing_fits(capsys: pytest.CaptureFixture[str]) -> N
     ("arguments", "why"),
     [
         (["bench", "--runs", "0"], "at least one run"),
+        (["bench", "--steps", "0"], "one step"),
+        (["fit", "--memory", "nan"], "number above 0"),
+        (["fit", "--memory", "-5"], "number above 0"),
+        (["fit", "--memory", "0"], "number above 0"),
         (["bench", "--tier", "golden"], "no golden tier"),
         (["fit", "--plan", "magic"], "no memory plan called"),
         (["fit", "--device", "cuda"], "no CUDA device"),

@@ -11,7 +11,7 @@ import pytest
 from diffusers import WanPipeline
 
 from wan_demo import integrity
-from wan_demo.integrity import IncompleteError, WeightsError, check_blobs, inspect
+from wan_demo.integrity import CHECKSUMS, IncompleteError, WeightsError, check_blobs, inspect, verify
 from wan_demo.store import Digests
 
 SHARD = "transformer/diffusion_pytorch_model-00002-of-00008.safetensors"
@@ -145,6 +145,8 @@ def test_pickles_beside_safetensors_do_not_matter(folder: Path) -> None:
         ({"transformer_2": None}, "holds one expert"),
         ({"vae": ["diffusers", "AutoencoderKL"]}, "has AutoencoderKL where AutoencoderKLWan should be"),
         ({"text_encoder": [None, None]}, "has None where UMT5EncoderModel should be"),
+        ({"text_encoder": 7}, "has None where UMT5EncoderModel should be"),
+        ({"transformer": 7}, "holds one expert"),
     ],
 )
 def test_another_model_is_refused(folder: Path, change: dict[str, object], told: str) -> None:
@@ -242,3 +244,10 @@ def test_a_store_that_cannot_be_written_costs_time_only(tmp_path: Path, monkeypa
 def test_no_model_code_is_needed() -> None:
     code = "import sys, wan_demo.integrity; print({'torch', 'diffusers', 'transformers'} & sys.modules.keys())"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("listing", ["{", "[]"])
+def test_a_list_of_checksums_that_cannot_be_read_is_refused(tmp_path: Path, listing: str) -> None:
+    (tmp_path / CHECKSUMS).write_text(listing)
+    with pytest.raises(WeightsError, match=f"{CHECKSUMS} is damaged"):
+        verify(tmp_path)

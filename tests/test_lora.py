@@ -129,6 +129,10 @@ def test_what_is_no_lora_file_is_refused(tmp_path: Path) -> None:
     scaled = {"lora_adapter_metadata": json.dumps({"transformer.use_rslora": True})}
     with pytest.raises(WeightsError, match="is a LoRA with use_rslora, which is not supported"):
         Lora(written(tmp_path / "c.safetensors", peft(5), scaled), SHAPES)
+    for settings in ("{", "[1]", "null"):
+        path = written(tmp_path / "d.safetensors", peft(5), {"lora_adapter_metadata": settings})
+        with pytest.raises(WeightsError, match="describes itself in a way that cannot be read"):
+            Lora(path, SHAPES)
 
 
 def test_every_layer_has_one_name_in_each_style() -> None:

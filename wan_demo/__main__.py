@@ -42,6 +42,7 @@ from wan_demo.safety.frames import UnsafeClipError
 from wan_demo.setup import add_flags, read
 
 FAILED, REFUSED, ALTERED, NO_TRACE = 1, 2, 3, 4
+SAID = (WeightsError, UnsafeClipError, IdentityError, PolicyError)  # in a sentence that is meant for the user
 
 
 class Parser(argparse.ArgumentParser):
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     except RequestError as error:
         print(error, file=sys.stderr)
         return REFUSED
-    except WeightsError as error:
+    except SAID as error:
         print(error, file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
@@ -123,11 +124,8 @@ def generate(options: argparse.Namespace) -> int:
         with closing(Inspector(load_policy(home() / FILE))) as inspector:
             events = pipeline.generate(request, preset, parts, identity, output, inspector, timings.expected(key))
             published = _watch(events)
-    except RequestError:
+    except (RequestError, *SAID):
         raise
-    except (WeightsError, UnsafeClipError, IdentityError, PolicyError) as error:
-        print(error, file=sys.stderr)
-        return FAILED
     except Exception as error:  # noqa: BLE001 - the boundary of the program
         traceback.print_exc()
         print(f"The clip could not be made ({error}): try again, and if it stays, report it.", file=sys.stderr)
@@ -175,9 +173,6 @@ def check_file(options: argparse.Namespace) -> int:
         finding = check.check(options.file, load_identity(home() / KEYS), Records().fingerprint)
     except ValueError as error:
         raise RequestError(str(error)) from None
-    except IdentityError as error:
-        print(error, file=sys.stderr)
-        return FAILED
     record = Records().find(finding.mark) if finding.mark else None
     print(json.dumps({**asdict(finding), "record": record}) if options.json else finding.sentence(record))
     return {check.INTACT: 0, check.ALTERED: ALTERED, check.NO_TRACE: NO_TRACE}[finding.verdict]

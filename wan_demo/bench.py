@@ -115,23 +115,31 @@ def summary(runs: list[Run]) -> dict[str, dict[str, float]]:
     }
 
 
-def compare(request: Request, preset: Preset, models: Models, runs: int) -> dict[str, float]:
-    """Prompt to decoded frames: our chain against WanPipeline with the same parts, steps and size, in this process.
-
-    Median of `runs` each, after one that warms up. Where a plan has parts come and go, WanPipeline uses its own
-    `enable_model_cpu_offload`.
-    """
+def chain_s(request: Request, preset: Preset, models: Models, runs: int) -> float:
+    """Seconds from prompt to decoded frames: median of `runs`, after one that warms up."""
     preset = preset.drawn(request.delivery, request.duration_s)
 
-    def ours() -> None:
+    def draw_one() -> None:
         models.shared.reader.forget()
         latents = result_of(draw(request, preset, models, Clock()))
         with models.present("vae") as vae:
             decode(latents, vae)
 
-    mine, pipe = _median(ours, runs), _wan_pipeline(preset, models)
+    return _median(draw_one, runs)
+
+
+def wan_pipeline_s(request: Request, preset: Preset, models: Models, device: str, resident: bool, runs: int) -> float:
+    """The same by diffusers' WanPipeline with the same weights, steps and size, left as diffusers has it.
+
+    models: on the CPU, untouched by `speed_up`. resident: all of them stay on the device; if not, WanPipeline uses its
+    own `enable_model_cpu_offload`.
+    """
+    preset = preset.drawn(request.delivery, request.duration_s)
     shape, (high, low) = preset.finish, preset.guidances
-    plain = _median(
+    pipe = _wan_pipeline(preset, models)
+    if device == "cuda":
+        pipe.to(device) if resident else pipe.enable_model_cpu_offload()
+    return _median(
         lambda: pipe(
             prompt=request.prompt,
             negative_prompt=request.negative,
@@ -146,11 +154,9 @@ def compare(request: Request, preset: Preset, models: Models, runs: int) -> dict
         ),
         runs,
     )
-    return {"ours_s": round(mine, 3), "wan_pipeline_s": round(plain, 3), "times_faster": round(plain / mine, 2)}
 
 
 def _wan_pipeline(preset: Preset, models: Models) -> WanPipeline:
-    """diffusers' pipeline of the same parts, which it moves between host and device as it does by itself."""
     pipe = WanPipeline(
         tokenizer=models.tokenizer,
         text_encoder=models.text_encoder,
@@ -161,9 +167,6 @@ def _wan_pipeline(preset: Preset, models: Models) -> WanPipeline:
         boundary_ratio=preset.boundary,
     )
     pipe.set_progress_bar_config(disable=True)
-    if models.device.type == "cuda":
-        resident = {"text_encoder", "high", "low"} <= models.plan.stays
-        pipe.to(models.device) if resident else pipe.enable_model_cpu_offload()
     return pipe
 
 

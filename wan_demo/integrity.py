@@ -50,7 +50,7 @@ def verify(folder: Path, repair: str = REPAIR) -> None:
     listing = folder / CHECKSUMS
     if not listing.is_file():
         raise WeightsError(f"The weights file {listing} is missing: {repair}.")
-    for name, published in json.loads(listing.read_text()).items():
+    for name, published in _read_json(listing).items():
         path = folder / name
         if not path.is_file():
             raise WeightsError(f"The weights file {path} is missing: {repair}.")
@@ -78,10 +78,11 @@ def inspect(folder: Path, experts: bool = True) -> None:
     index = _read_json(folder / "model_index.json")
     if index.get("_class_name") != "WanPipeline":
         raise WeightsError(f"{folder} holds a {index.get('_class_name')}, not a WanPipeline: choose {MODEL}.")
-    if not all(any(index.get(name) or ()) for name in EXPERTS):
+    classes = {name: entry[-1] for name, entry in index.items() if isinstance(entry, list) and entry}
+    if not all(classes.get(name) for name in EXPERTS):
         raise WeightsError(f"{folder} holds one expert, as Wan2.1 and the 5B model do: choose {MODEL}.")
     for part, wanted in CLASSES.items():
-        found = (index.get(part) or ["", None])[-1]
+        found = classes.get(part)
         if found != wanted:
             raise WeightsError(f"{folder} has {found} where {wanted} should be ({part}): choose {MODEL}.")
         if part in EXPERTS and not experts:

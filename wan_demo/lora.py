@@ -118,7 +118,10 @@ def _common_alpha(path: Path, metadata: Mapping[str, str]) -> float | None:
     Raises:
         WeightsError: it is scaled in a way that is not known here.
     """
-    settings: dict[str, Any] = json.loads(metadata.get("lora_adapter_metadata", "{}"))
+    try:
+        settings: dict[str, Any] = dict(json.loads(metadata.get("lora_adapter_metadata", "{}")))
+    except (ValueError, TypeError):
+        raise WeightsError(f"{path} describes itself in a way that cannot be read: choose another LoRA.") from None
     settings = {key.split(".")[-1]: value for key, value in settings.items()}
     odd = [key for key in ("use_rslora", "use_dora", "alpha_pattern", "rank_pattern") if settings.get(key)]
     if odd:

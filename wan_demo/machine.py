@@ -1,8 +1,11 @@
 """The commands about this machine: what fits it, how fast it is, and the download of weights."""
 
 import argparse
+import gc
 import json
 import math
+import sys
+import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +44,11 @@ def fit(options: argparse.Namespace) -> int:
     from wan_demo import fit as fitting
 
     setup = read(options)
+    if options.memory is not None and not 0 < options.memory < math.inf:
+        raise RequestError(f"A GPU cannot have {options.memory} GiB free: give --memory a number above 0.")
     rows = [preset if setup.weights is None else preset.at(setup.weights) for preset in tiers(setup.family)]
-    device = fitting.Device("cuda", options.memory * GIB, math.inf) if options.memory else fitting.look(setup.device)
-    plan, timed = named(setup.plan) if setup.plan else None, not options.memory
+    timed, plan = options.memory is None, named(setup.plan) if setup.plan else None
+    device = fitting.look(setup.device) if timed else fitting.Device("cuda", options.memory * GIB, math.inf)
     found = [fitting.fit(one, device, timed, plan) for preset in rows for one in fitting.sizes(preset)]
     print(json.dumps([asdict(one) for one in found], indent=2) if options.json else _table(found, setup.device))
     return 0 if any(one.fits for one in found) else 1
@@ -69,27 +74,37 @@ def columns(rows: list[tuple[str, ...]]) -> str:
 def bench(options: argparse.Namespace) -> int:
     """The `bench` command."""
     setup = read(options)
-    if options.runs < 1:
-        raise RequestError("A bench needs at least one run: give --runs 1 or more.")
+    if options.runs < 1 or (options.steps is not None and options.steps < 1):
+        raise RequestError("A bench needs at least one run and one step: give --runs and --steps 1 or more.")
     preset = replace(find(setup.family, options.tier), tricks=setup.tricks)
     request = Request(PROMPT, options.tier, delivery=Delivery(*parse_size(options.size)), duration_s=preset.longest_s)
     from wan_demo import bench as benching
     from wan_demo.provenance.identity import load_identity
     from wan_demo.store import KEYS, home
 
-    preset, parts = parts_of(setup, preset, options.random_weights)
-    if options.steps:
-        preset = replace(preset, schedule=preset.schedule.cut(options.steps))
-    identity = load_identity(home() / KEYS)
+    identity, started = load_identity(home() / KEYS), time.perf_counter()
+    preset, parts = _cut(options, *parts_of(setup, preset, options.random_weights))
+    load_s = time.perf_counter() - started
     runs = [benching.run(request, preset, parts, identity, options.random_weights) for _ in range(options.runs)]
     told: dict[str, Any] = {"family": setup.family, "tier": options.tier, "size": options.size, "device": _name(setup)}
     told |= {"plan": parts.plan.name, "random_weights": options.random_weights, "steps": preset.schedule.steps}
-    told["tricks"] = list(preset.tricks)
-    told["stages"] = benching.summary(runs)
+    told |= {"tricks": list(preset.tricks), "load_s": round(load_s, 3), "stages": benching.summary(runs)}
     if options.compare:
-        told["compare"] = benching.compare(request, preset, parts, max(1, options.runs - 1))
+        count, resident = max(1, options.runs - 1), {"text_encoder", "high", "low"} <= parts.plan.stays
+        ours = benching.chain_s(request, preset, parts, count)
+        del parts
+        gc.collect()  # what was left of them would stand in the way of WanPipeline's own, which know no tricks
+        plain = replace(setup, device="cpu", plan="", tricks=()), replace(preset, tricks=())
+        theirs = _cut(options, *parts_of(*plain, options.random_weights))
+        wan = benching.wan_pipeline_s(request, *theirs, setup.device, resident, count)
+        seconds = {"ours_s": ours, "wan_pipeline_s": wan, "times_faster": wan / ours}
+        told["compare"] = {name: round(value, 3) for name, value in seconds.items()}
     print(json.dumps(told, indent=2) if options.json else _stages(told))
     return 0
+
+
+def _cut(options: argparse.Namespace, preset: Preset, parts: "Models") -> "tuple[Preset, Models]":
+    return (replace(preset, schedule=preset.schedule.cut(options.steps)) if options.steps else preset), parts
 
 
 def parts_of(setup: Setup, preset: Preset, random_weights: bool) -> "tuple[Preset, Models]":
@@ -116,7 +131,7 @@ def _stages(told: dict[str, Any]) -> str:
     for stage, figures in told["stages"].items():
         cells = (figures.get(name) for name in ("cold_s", "warm_s", "peak_gib"))
         rows.append((stage, *("-" if cell is None else f"{cell:.2f}" for cell in cells)))
-    notes = [f"{key}: {told[key]}" for key in ("device", "plan", "steps", "random_weights")]
+    notes = [f"{key}: {told[key]}" for key in ("device", "plan", "steps", "random_weights", "load_s")]
     if "compare" in told:
         both = told["compare"]
         notes.append(f"prompt to frames: {both['ours_s']} s, WanPipeline {both['wan_pipeline_s']} s")
@@ -135,6 +150,10 @@ def fetch(options: argparse.Namespace) -> int:
     """The `fetch` command: prints where each tier's weights are."""
     from wan_demo.locate import at_hand
 
-    for preset in at_hand(read(options)):
-        print(f"{preset.family} {preset.tier}: {preset.weights}, experts in {preset.experts}")
+    try:
+        for preset in at_hand(read(options)):
+            print(f"{preset.family} {preset.tier}: {preset.weights}, experts in {preset.experts}")
+    except KeyboardInterrupt:
+        print("Stopped: the same command goes on where the download was.", file=sys.stderr)
+        return 130
     return 0
