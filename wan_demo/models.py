@@ -36,7 +36,8 @@ WINDOW = 512  # tokens of a prompt that Wan reads
 class Models:
     """Everything a chain needs, in evaluation mode. upsampler, refiner: None where none was trained.
 
-    plan: which parts stay on the device; the others are at home in the machine's memory. read: what was encoded.
+    plan: which parts stay on the device; the others are at home in the machine's memory, pinned there for a GPU, but
+    for a process that has none yet. read: what was encoded.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -48,6 +49,7 @@ class Models:
     refiner: Refiner | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     plan: Plan = PLANS[0]
+    pinned: bool = True
     read: OrderedDict[tuple[str, str], PromptEmbeds] = field(default_factory=OrderedDict)
 
     def encode(self, prompt: str, negative: str) -> PromptEmbeds:
@@ -88,14 +90,16 @@ class Models:
             part.to(self.device if name in plan.stays else "cpu")
             if streamed:
                 placement.stream(part, self.device)
-            elif self.device.type == "cuda" and name not in plan.stays:
+            elif self.pinned and self.device.type == "cuda" and name not in plan.stays:
                 placement.pin(part)
         self.vae.use_tiling = plan.tiles
         self.plan = plan
 
 
-def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0]) -> Models:
+def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0], pinned: bool = True) -> Models:
     """Load a preset's parts in its precision (8-bit experts stay 8-bit), and put them where the plan wants them.
+
+    pinned: see Models.
 
     Raises:
         WeightsError: a file is missing or is not what was published.
@@ -116,6 +120,7 @@ def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0]) -> Models:
         load_upsampler(root / "upsampler"),
         load_refiner(root / "refiner", device),
         torch.device(device),
+        pinned=pinned,
     )
     if not _doubles(preset, models.compression):
         models.upsampler = None

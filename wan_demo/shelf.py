@@ -42,14 +42,18 @@ class Shelf:
         Raises:
             WeightsError: a file is missing or damaged.
         """
-        tiers = list(self.presets)
-        for tier in tiers if all(_small(preset) for preset in self.presets.values()) else tiers[-1:]:
-            self.take(tier)
+        for preset in held_together(tuple(self.presets.values())):
+            self.take(preset.tier)
 
     def fits(self) -> tuple[Fit, ...]:
         """Whether each tier fits at each of its sizes."""
         device, plan = fit.look(self.device), named(self.plan) if self.plan else None
         return tuple(fit.fit(one, device, True, plan) for tier in self.presets.values() for one in fit.sizes(tier))
+
+
+def held_together(presets: Sequence[Preset]) -> Sequence[Preset]:
+    """The tiers that are loaded side by side: all if they are small, else the one that the page offers first."""
+    return presets if all(map(_small, presets)) else presets[-1:]
 
 
 def _small(preset: Preset) -> bool:
