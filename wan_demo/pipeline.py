@@ -39,13 +39,15 @@ from wan_demo.upsample import upsample
 from wan_demo.values import Latents, PromptEmbeds
 
 Result = TypeVar("Result")
-Pictures = Callable[[Request, Preset, Models, Clock], Generator[Event, None, Clip]]
+Drawing = Generator[Event, None, tuple[Clip, Mapping[str, Any]]]  # returns what of the report is known there alone, too
+Pictures = Callable[[Request, Preset, Models, Clock], Drawing]
 
 
-def pictures(request: Request, preset: Preset, models: Models, clock: Clock) -> Generator[Event, None, Clip]:
+def pictures(request: Request, preset: Preset, models: Models, clock: Clock) -> Drawing:
     """The models' part of the chain, and all of it that wants a GPU. preset: as drawn for this request."""
     latents = yield from with_less_memory(models, lambda: draw(request, preset, models, clock))
-    return (yield from with_less_memory(models, lambda: decoded(latents, models, clock)))
+    clip = yield from with_less_memory(models, lambda: decoded(latents, models, clock))
+    return clip, {}
 
 
 def generate(
@@ -78,14 +80,14 @@ def generate(
         yield Notice(f"This model does not know: {', '.join(unknown)}. {preset.knows}")
     clock, started = Clock(expected), time.perf_counter()
     preset = preset.drawn(request.delivery, request.duration_s)
-    clip = yield from pictures(request, preset, models, clock)
+    clip, elsewhere = yield from pictures(request, preset, models, clock)
     edit = yield from _edit(clip, request, given, clock)
     mark = identity.mark(facts(request, preset, given))
     means = Means.on(models.device, models.refiner)
     made, seen, fingerprint = yield from publish(edit, request, mark, identity, output, inspector, clock, means)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
     told = report(request, preset, output, made, seconds)
-    told |= {"plan": models.plan.name, **edit.figures, "operator": seen}
+    told |= {"plan": models.plan.name, **edit.figures, "operator": seen, **elsewhere}
     yield Published(output, {"id": mark, **told}, fingerprint)
 
 

@@ -23,10 +23,10 @@ from spaces.zero import client, config
 from wan_demo import fit, models, tricks
 from wan_demo.clip import Clip
 from wan_demo.clock import Clock
-from wan_demo.events import Event, Published
+from wan_demo.events import Event
 from wan_demo.finish.refine import load_refiner
 from wan_demo.models import Models, WeightsError
-from wan_demo.pipeline import peak_gib, pictures
+from wan_demo.pipeline import Drawing, peak_gib, pictures
 from wan_demo.plans import Fit, Plan, named
 from wan_demo.policy import FILE, load_policy
 from wan_demo.presets import Preset
@@ -63,12 +63,14 @@ class Zero:
     that is held to its GPU. plan: a memory plan's name; "": its own choice.
 
     Raises:
-        RequestError: the plan does not suit ZeroGPU.
+        RequestError: a trick or the plan does not suit ZeroGPU.
         WeightsError: the models are too large for any GPU that is lent.
     """
 
     def __init__(self, presets: Sequence[Preset], device: str = "cuda", plan: str = "") -> None:
         self.presets, self.device = tuple(held_together(presets)), device
+        if any("compile" in preset.tricks for preset in self.presets):
+            raise RequestError("ZeroGPU cannot compile while a clip waits: leave compile out of --fast.")
         self.size, self._plans, self.fits = _settle(self.presets, device, plan)
         self._lent = spaces.GPU(duration=self._duration, size=self.size)(self._draw)
         self._factor = client.get_duration_seconds(timedelta(seconds=1), self.size)
@@ -105,17 +107,8 @@ class Zero:
         try:
             self._inspector = self._inspector or Inspector(load_policy(home() / FILE))
             preset = next(preset for preset in self.presets if preset.tier == request.tier)
-            drawn: list[Drawn] = []
-
-            def borrow(request: Request, preset: Preset, _: Models, clock: Clock) -> Generator[Event, None, Clip]:
-                drawn.append((yield from self._borrow(request, preset, clock)))
-                return drawn[0].clip
-
             taken = (preset, self._here[request.tier])
-            for event in make_clip(request, output, taken, self._inspector, self.device, borrow):
-                if isinstance(event, Published):
-                    event.report.update(drawn[0].report)
-                yield event
+            yield from make_clip(request, output, taken, self._inspector, self.device, self._borrow)
         except (RequestError, JobError):
             raise
         except Exception as error:
@@ -127,7 +120,7 @@ class Zero:
         asked = round(self._factor * (DEFAULT_S if told is None else told))
         return Price(asked * (2 if self.size == "xlarge" else 1), told is not None)
 
-    def _borrow(self, request: Request, preset: Preset, clock: Clock) -> Generator[Event, None, Drawn]:
+    def _borrow(self, request: Request, preset: Preset, _: Models, clock: Clock) -> Drawing:
         """Let the fork draw, and pass on what it tells."""
         with closing(self._lent(request, preset, clock.expected, self._attention)) as told:
             try:
@@ -136,7 +129,7 @@ class Zero:
                         clock.seconds |= event.stages
                         self._attention = event.attention
                         Loans().record(_key(preset, request.mode), _work(preset), event.seconds, event.before_s)
-                        return event
+                        return event.clip, event.report
                     if isinstance(event, Exception):
                         raise event
                     yield event
@@ -158,7 +151,7 @@ class Zero:
             if preset.tier not in self._ready:
                 self._ready.add(preset.tier)
                 attention = tricks.speed_up(held, preset.tricks, attention=attention)
-            clip = yield from pictures(request, preset, held, clock)
+            clip, _ = yield from pictures(request, preset, held, clock)
         except Exception as error:  # noqa: BLE001 - the boundary of the process: every failure becomes a sentence
             yield failure(error)
             return
