@@ -8,7 +8,7 @@ import pytest
 from tests.source import dotted, module_name, source_files
 
 VALUES = {"request", "presets", "shapes", "clip", "flow", "values", "events", "policy", "formats", "clock"}
-VALUES |= {"plans", "wan22", "setup"}
+VALUES |= {"plans", "wan22", "setup", "quota"}
 STAGES = {"text", "diffuse", "upsample", "decode", "finish", "provenance", "mp4", "safety", "sound"}
 
 # First name below wan_demo -> layer. The bare package is a value: everybody who imports a value runs its __init__.
@@ -16,7 +16,7 @@ LAYER_OF = {
     **dict.fromkeys(VALUES, "values"),
     **dict.fromkeys(STAGES, "stages"),
     **dict.fromkeys(("edit", "publish"), "parts"),
-    **{name: name for name in ("quantize", "models", "pipeline", "store", "check", "worker", "ui")},
+    **{name: name for name in ("quantize", "models", "pipeline", "store", "check", "worker", "zero", "ui")},
     **{name: name for name in ("integrity", "download", "hub", "lora", "student", "locate")},
     **{name: name for name in ("placement", "reader", "fit", "shelf", "bench", "tricks")},
     **dict.fromkeys(("cost", "rates"), "fit"),
@@ -47,8 +47,9 @@ MAY_IMPORT = {
     "store": {"values"},
     "check": {"values", "stages"},
     "worker": {"values", "stages", "integrity", "models", "shelf", "pipeline", "store"},
+    "zero": {"values", "stages", "models", "shelf", "fit", "tricks", "pipeline", "store", "worker"},
     # the models live in the worker's process
-    "ui": {"values", "stages", "store", "check", "integrity", "locate", "worker"} | {"ui"},
+    "ui": {"values", "stages", "store", "check", "integrity", "locate", "worker", "zero"} | {"ui"},
     "app": {"values", "ui"},
     "main": {
         "values",
@@ -77,6 +78,7 @@ VIDEO_CODE = {"wan_demo.mp4", "wan_demo.sound"}
 HOMES = {
     **{"gradio": PAGE_CODE, "gradio_client": PAGE_CODE},
     **{"diffusers": MODEL_CODE, "transformers": MODEL_CODE, "bitsandbytes": MODEL_CODE},
+    "spaces": {"wan_demo.zero"},
     "huggingface_hub": {"wan_demo.hub", "wan_demo.download"},
     **{"av": VIDEO_CODE, "moviepy": VIDEO_CODE, "imageio": VIDEO_CODE, "imageio_ffmpeg": VIDEO_CODE},
 }

@@ -162,13 +162,18 @@ def _weights(needs: Needs) -> dict[str, int]:
     return {"text_encoder": needs.text.weights, "high": expert, "low": expert, "vae": needs.decode.weights}
 
 
-def seconds(preset: Preset, needs: Needs, rate: Mapping[str, float]) -> float:
-    """What the models will take, from prompt to picture; finishing and sound are not in it."""
+def work(preset: Preset, needs: Needs) -> dict[str, float]:
+    """Floating-point operations of a clip by kind, from prompt to picture; finishing and sound are not in it."""
     high, low = (2 if guidance != 1 else 1 for guidance in preset.guidances)
     schedule = preset.schedule
     parts = [(2, needs.text), (1, needs.decode)]
     parts += [(high * (len(schedule.high) - 1), needs.layout), (low * (len(schedule.low) - 1), needs.finish)]
-    return sum(times * work / rate[kind] for times, part in parts for kind, work in part.work.items() if work)
+    return {kind: sum(times * part.work[kind] for times, part in parts) for kind in needs.finish.work}
+
+
+def seconds(preset: Preset, needs: Needs, rate: Mapping[str, float]) -> float:
+    """What the models will take for a clip's `work`, at these operations a second."""
+    return sum(amount / rate[kind] for kind, amount in work(preset, needs).items() if amount)
 
 
 def _why(fits: bool, plan: Plan, device: tuple[float, float], machine: tuple[float, float]) -> str:

@@ -50,7 +50,8 @@ class Shared:
 class Models:
     """Everything a chain needs, in evaluation mode. upsampler: None where it does not fit this tier.
 
-    plan: which parts stay on the device; the others are at home in the machine's memory.
+    plan: which parts stay on the device; the others are at home in the machine's memory, pinned there for a GPU, but
+    for a process that has none yet.
     """
 
     shared: Shared
@@ -59,6 +60,7 @@ class Models:
     upsampler: LTXLatentUpsamplerModel | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     plan: Plan = PLANS[0]
+    pinned: bool = True
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -121,14 +123,17 @@ class Models:
         part.to(self.device if name in plan.stays else "cpu")
         if plan.streamed and name in EXPERTS:
             placement.stream(part, self.device)
-        elif self.device.type == "cuda" and name not in plan.stays:
+        elif self.pinned and self.device.type == "cuda" and name not in plan.stays:
             placement.pin(part)
 
 
-def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0], like: Shared | None = None) -> Models:
+def load(
+    preset: Preset, device: str = "cpu", plan: Plan = PLANS[0], like: Shared | None = None, pinned: bool = True
+) -> Models:
     """Load a preset's parts in its precision (8-bit experts stay 8-bit), and put them where the plan wants them.
 
     The text encoder is loaded when a prompt needs it. like: another tier's parts, which are taken if they are the same.
+    pinned: see Models.
 
     Raises:
         WeightsError: a file is missing or is not what was published.
@@ -146,6 +151,7 @@ def load(preset: Preset, device: str = "cpu", plan: Plan = PLANS[0], like: Share
         load_expert(preset.experts / "transformer", dtype, preset.layers),
         load_expert(preset.experts / "transformer_2", dtype, preset.layers),
         device=torch.device(device),
+        pinned=pinned,
     )
     if _doubles(preset, models.compression):
         models.upsampler = models.shared.upsampler

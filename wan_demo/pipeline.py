@@ -39,6 +39,15 @@ from wan_demo.upsample import upsample
 from wan_demo.values import Latents, PromptEmbeds
 
 Result = TypeVar("Result")
+Drawing = Generator[Event, None, tuple[Clip, Mapping[str, Any]]]  # returns what of the report is known there alone, too
+Pictures = Callable[[Request, Preset, Models, Clock], Drawing]
+
+
+def pictures(request: Request, preset: Preset, models: Models, clock: Clock) -> Drawing:
+    """The models' part of the chain, and all of it that wants a GPU. preset: as drawn for this request."""
+    latents = yield from with_less_memory(models, lambda: draw(request, preset, models, clock))
+    clip = yield from with_less_memory(models, lambda: decoded(latents, models, clock))
+    return clip, {}
 
 
 def generate(
@@ -49,11 +58,12 @@ def generate(
     output: Path,
     inspector: Inspector,
     expected: Mapping[str, float] | None = None,
+    pictures: Pictures = pictures,
 ) -> Generator[Event, None, None]:
     """Make the clip: yields Progress (and any Notice) as it goes and Published at the end. Close it to cancel.
 
     identity: whose clip it will be; inspector: the operator's own rules; expected: seconds a stage took before, for
-    the time left.
+    the time left. pictures: runs the models, here or where there is a GPU.
 
     Raises:
         RequestError: the prompt breaks a safety rule, the model cannot read it, or the clip is longer than it makes.
@@ -70,15 +80,14 @@ def generate(
         yield Notice(f"This model does not know: {', '.join(unknown)}. {preset.knows}")
     clock, started = Clock(expected), time.perf_counter()
     preset = preset.drawn(request.delivery, request.duration_s)
-    latents = yield from with_less_memory(models, lambda: draw(request, preset, models, clock))
-    clip = yield from with_less_memory(models, lambda: decoded(latents, models, clock))
+    clip, elsewhere = yield from pictures(request, preset, models, clock)
     edit = yield from _edit(clip, request, given, clock)
     mark = identity.mark(facts(request, preset, given))
     means = Means.on(models.device, models.refiner)
     made, seen, fingerprint = yield from publish(edit, request, mark, identity, output, inspector, clock, means)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
     told = report(request, preset, output, made, seconds)
-    told |= {"plan": models.plan.name, **edit.figures, "operator": seen}
+    told |= {"plan": models.plan.name, **edit.figures, "operator": seen, **elsewhere}
     yield Published(output, {"id": mark, **told}, fingerprint)
 
 
@@ -210,10 +219,6 @@ def report(
     request: Request, preset: Preset, output: Path, made: mp4.Probe, seconds: Mapping[str, float]
 ) -> dict[str, Any]:
     """All that is worth knowing of a clip, every setting needed to make it again among it."""
-    if torch.cuda.is_available():
-        peak = torch.cuda.max_memory_allocated() / 2**30
-    else:  # of the process; macOS counts in bytes, Linux in KiB
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
     return {
         "output": str(output),
         "prompt": request.prompt,
@@ -229,9 +234,17 @@ def report(
         "frames": made.frames,
         "duration_s": float(made.frames / made.fps),
         "seconds": {k: round(v, 3) for k, v in seconds.items()},
-        "peak_memory_gib": round(peak, 3),
+        "peak_memory_gib": round(peak_gib(), 3),
         "settings": _settings(request, preset),
     }
+
+
+def peak_gib() -> float:
+    """The most memory that this process has held: of the GPU where there is one, else of the machine."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    unit = 2**30 if sys.platform == "darwin" else 2**20  # macOS counts in bytes, Linux in KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _settings(request: Request, preset: Preset) -> dict[str, Any]:

@@ -50,11 +50,11 @@ class Shelf:
 
         What cannot be loaded is told when a job needs it.
         """
-        small = all(_small(preset) for preset in self.presets.values())
+        together = held_together(tuple(self.presets.values()))
         with suppress(WeightsError, RequestError):
-            for tier in list(self.presets) if small else list(self.presets)[-1:]:
-                if small or not self.loaded:
-                    self.take(tier)
+            for preset in together:
+                if len(together) > 1 or not self.loaded:
+                    self.take(preset.tier)
                     yield ()
             if self.loaded:
                 _ = next(iter(self.loaded.values())).text_encoder  # the others share it
@@ -67,6 +67,11 @@ class Shelf:
                     found += (fit.fit(one, fit.look(self.device), True, plan),)
                     yield ()
             yield found
+
+
+def held_together(presets: Sequence[Preset]) -> Sequence[Preset]:
+    """The tiers that are loaded side by side: all if they are small, else the one that the page offers first."""
+    return presets if all(map(_small, presets)) else presets[-1:]
 
 
 def _small(preset: Preset) -> bool:

@@ -17,6 +17,8 @@ ROOM = 1 << 28  # bytes of embeddings that are kept; those that were not used fo
 
 _SECONDS = """CREATE TABLE IF NOT EXISTS seconds (
     run INTEGER, family TEXT, tier TEXT, mode TEXT, device TEXT, stage TEXT, seconds REAL)"""
+_LOANS = """CREATE TABLE IF NOT EXISTS loans (
+    run INTEGER PRIMARY KEY, family TEXT, tier TEXT, mode TEXT, work REAL, seconds REAL, before REAL)"""
 _FINGERPRINTS = "CREATE TABLE IF NOT EXISTS small_pictures (mark TEXT PRIMARY KEY, fingerprint BLOB)"
 _CLIPS = "CREATE TABLE IF NOT EXISTS clips (mark TEXT PRIMARY KEY, sha256 TEXT, report TEXT)"
 _DIGESTS = "CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, digest TEXT)"
@@ -58,6 +60,32 @@ class Timings:
             for stage, value in db.execute(_RECENT_RUNS, (*key, *key, RECENT)):
                 by_stage.setdefault(stage, []).append(value)
         return {stage: sorted(values)[len(values) // 2] for stage, values in by_stage.items()}
+
+
+class Loans:
+    """How long a lent GPU took, by family, tier and mode.
+
+    Like Timings, a help: where the file cannot be written or read, nothing is remembered and nothing fails.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or home() / "store.sqlite3"
+
+    def record(self, key: tuple[str, str, str], work: float, seconds: float, before: float) -> None:
+        """Remember a clip: its floating-point operations, its seconds, and those until it could begin."""
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _LOANS) as db:
+            row = (*key, work, seconds, before)
+            db.execute("INSERT INTO loans (family, tier, mode, work, seconds, before) VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def expected(self, key: tuple[str, str, str], work: float) -> float | None:
+        """Seconds for so much work at the slowest pace of the last clips, after the longest start; None before one."""
+        chosen = "FROM loans WHERE family=? AND tier=? AND mode=?"
+        with suppress(OSError, sqlite3.Error), _opened(self.path, _LOANS) as db:
+            (before,) = db.execute(f"SELECT MAX(before) {chosen}", key).fetchone()
+            recent = f"SELECT seconds / work AS pace {chosen} ORDER BY run DESC LIMIT ?"
+            (pace,) = db.execute(f"SELECT MAX(pace) FROM ({recent})", (*key, RECENT)).fetchone()
+            return None if pace is None else float(before + pace * work)
+        return None
 
 
 class Records:

@@ -23,8 +23,10 @@ NEAR = 0.1  # the same for 8-bit kernels
 CACHED = 0.08  # change of the first block's output below which the others' last outputs are used again
 
 
-def speed_up(models: Models, tricks: tuple[str, ...], compiler: str = "inductor") -> None:
+def speed_up(models: Models, tricks: tuple[str, ...], compiler: str = "inductor", attention: str = "") -> str:
     """Prepare loaded models. tricks: of presets.TRICKS; those that are not about loaded models are passed over.
+
+    attention: of EXACT; "": the fastest is found. Returns what was taken, "" on a CPU.
 
     compile: each kind of block is compiled once; the first clip waits for it.
     cache: First Block Cache (ParaAttention), as diffusers has it; frames change.
@@ -32,11 +34,13 @@ def speed_up(models: Models, tricks: tuple[str, ...], compiler: str = "inductor"
     for name in EXPERTS:
         expert = getattr(models, name)
         if models.device.type == "cuda":
-            expert.set_attention_backend(fastest_attention(expert, eight_bit="sage" in tricks))
+            attention = attention or fastest_attention(expert, eight_bit="sage" in tricks)
+            expert.set_attention_backend(attention)
         if "cache" in tricks:
             expert.enable_cache(FirstBlockCacheConfig(threshold=CACHED))
         if "compile" in tricks:
             expert.compile_repeated_blocks(backend=compiler, fullgraph="cache" not in tricks)
+    return attention
 
 
 def fastest_attention(expert: torch.nn.Module, device: str = "cuda", eight_bit: bool = False) -> str:

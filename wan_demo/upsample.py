@@ -41,5 +41,5 @@ def upsample(
 def _at(x: Tensor, places: Tensor) -> Tensor:
     """x (B, C, T, H, W) at fractional times `places`."""
     low = places.floor().long().clamp(max=x.shape[2] - 2) if x.shape[2] > 1 else torch.zeros_like(places).long()
-    share = (places - low).view(1, 1, -1, 1, 1).to(x)
+    share = (places - low).view(1, 1, -1, 1, 1).to(x.device, x.dtype)
     return torch.lerp(x[:, :, low], x[:, :, (low + 1).clamp(max=x.shape[2] - 1)], share)

@@ -23,6 +23,7 @@ from wan_demo.store import KEYS, Records, Timings, home
 
 if TYPE_CHECKING:
     import wan_demo.models
+    import wan_demo.pipeline
 
 # The events too, for the page.
 __all__ = ["STAGES", "Event", "JobError", "Notice", "Progress", "Published", "Worker"]
@@ -76,10 +77,8 @@ class Worker:
                 while not ended:
                     kind, value = self._receive(pipe)
                     ended = kind != "progress"
-                    if kind == "refused":
-                        raise RequestError(value)
                     if kind == "failed":
-                        raise JobError(value)
+                        raise value
                     yield value
             except BrokenPipeError:  # it died between two jobs, a moment ago
                 self.close()
@@ -113,7 +112,7 @@ class Worker:
             kind, value = pipe.recv()
         except (EOFError, OSError):
             self.close()
-            return "failed", ENDED
+            return "failed", JobError(ENDED)
         return kind, value
 
     def _cancel(self, pipe: Connection) -> None:
@@ -146,38 +145,48 @@ def _serve(pipe: Connection, aside: Connection, presets: Sequence[Preset], devic
         request, output = job
         try:
             inspector = inspector or Inspector(load_policy(home() / FILE))
-            pipe.send(("done", _make(pipe, request, output, held.take(request.tier), inspector)))
-        except RequestError as error:
-            pipe.send(("refused", str(error)))
-        except (WeightsError, UnsafeClipError, IdentityError, PolicyError) as error:
-            pipe.send(("failed", str(error)))
+            _pass_on(pipe, make_clip(request, output, held.take(request.tier), inspector, device))
         except Exception as error:  # noqa: BLE001 - the boundary of the process: every failure becomes a sentence
-            traceback.print_exc()
-            pipe.send(("failed", f"The clip could not be made ({error}): try again, and if it stays, report it."))
+            pipe.send(("failed", failure(error)))
 
 
-def _make(
-    pipe: Connection,
+def _pass_on(pipe: Connection, events: Generator[Event, None, None]) -> None:
+    """Send what a job tells to the parent, until it ends or the parent cancels."""
+    for event in events:
+        pipe.send(("done" if isinstance(event, Published) else "progress", event))
+        if pipe.poll() and not isinstance(event, Published):
+            pipe.recv()
+            events.close()
+            pipe.send(("done", None))
+
+
+def make_clip(
     request: Request,
     output: Path,
     taken: "tuple[Preset, wan_demo.models.Models]",
     inspector: Inspector,
-) -> Published | None:
-    """Make the clip and pass its progress on; None when the parent cancels."""
-    from wan_demo.pipeline import generate
+    device: str,
+    pictures: "wan_demo.pipeline.Pictures | None" = None,
+) -> Generator[Event, None, None]:
+    """Make the clip, and remember it and how long it took on `device`. pictures: see `pipeline.generate`."""
+    from wan_demo import pipeline
 
     preset, models = taken
     identity = load_identity(home() / KEYS)
-    timings, key = Timings(), (preset.family, preset.tier, request.mode, models.device.type)
-    events = generate(request, preset, models, identity, output, inspector, timings.expected(key))
-    for event in events:
+    timings, key = Timings(), (preset.family, preset.tier, request.mode, device)
+    how = (timings.expected(key), pictures or pipeline.pictures)
+    for event in pipeline.generate(request, preset, models, identity, output, inspector, *how):
         if isinstance(event, Published):
             timings.record(key, event.report["seconds"])
             Records().record(event.report["id"], event.path, event.report, event.fingerprint)
-            return event
-        pipe.send(("progress", event))
-        if pipe.poll():
-            pipe.recv()
-            events.close()
-            return None
-    raise AssertionError("a chain ends with Published")
+        yield event
+
+
+def failure(error: Exception) -> RequestError | JobError:
+    """The error as a sentence for the person: a refusal, or a failure of ours, whose traceback is printed."""
+    if isinstance(error, RequestError | JobError):
+        return error
+    if isinstance(error, WeightsError | UnsafeClipError | IdentityError | PolicyError):
+        return JobError(str(error))
+    traceback.print_exception(error)
+    return JobError(f"The clip could not be made ({error}): try again, and if it stays, report it.")

@@ -63,12 +63,19 @@ FORM = {
 }
 
 
+VISITOR = gr.Request()
+
+
 class Double:
     """Makes a clip in no time, unless it is told to fail."""
 
     closed = 0
     fails = False
     fits: tuple[Fit, ...] = ()
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
 
     def run(self, request: Request, output: Path) -> Generator[Event, None, None]:
         try:
@@ -162,7 +169,7 @@ def test_the_page_asks_for_nothing_from_elsewhere(worker: Double) -> None:
 
 
 def test_a_job_goes_through(tab: CreateTab) -> None:
-    updates = list(tab.run(*FORM.values()))
+    updates = list(tab.run(VISITOR, *FORM.values()))
     last = updates[-1]
     assert str(last[tab.video]).endswith("wan_demo-distilled-0.mp4")
     assert "wan_demo generate" in last[tab.command]
@@ -170,7 +177,7 @@ def test_a_job_goes_through(tab: CreateTab) -> None:
 
 
 def test_the_worker_is_left_when_the_handler_is_closed(tab: CreateTab, worker: Double) -> None:
-    updates = tab.run(*FORM.values())
+    updates = tab.run(VISITOR, *FORM.values())
     shown: dict[Any, Any] = {}
     while "read the prompt" not in str(shown.get(tab.status)):
         shown = next(updates)
@@ -183,21 +190,21 @@ def test_the_worker_is_left_when_the_handler_is_closed(tab: CreateTab, worker: D
 
 
 def test_a_refusal_is_a_sentence_and_the_next_job_goes_through(tab: CreateTab, worker: Double) -> None:
-    (refused,) = tab.run(*{**FORM, "prompt": ""}.values())
+    (refused,) = tab.run(VISITOR, *{**FORM, "prompt": ""}.values())
     assert set(refused) == {tab.status}  # the prompt and the settings stay
     assert "The prompt is empty" in refused[tab.status]
-    (long,) = tab.run(*{**FORM, "duration": 60}.values())
+    (long,) = tab.run(VISITOR, *{**FORM, "duration": 60}.values())
     assert "2 s at most, not 60 s" in long[tab.status]
     worker.fails = True
-    assert "The models are missing" in list(tab.run(*FORM.values()))[-1][tab.status]
+    assert "The models are missing" in list(tab.run(VISITOR, *FORM.values()))[-1][tab.status]
     worker.fails = False
-    assert tab.video in list(tab.run(*FORM.values()))[-1]
+    assert tab.video in list(tab.run(VISITOR, *FORM.values()))[-1]
 
 
 def test_buttons_follow_the_job(tab: CreateTab) -> None:
     assert tab.begin()[tab.cancel].interactive
     assert tab.generate not in tab.begin()  # nothing would give it back if the queue were full
-    first = next(tab.run(*FORM.values()))
+    first = next(tab.run(VISITOR, *FORM.values()))
     assert not first[tab.generate].interactive
     cancelled = tab.cancelled()
     assert (cancelled[tab.generate].interactive, cancelled[tab.cancel].interactive) == (True, False)
@@ -205,9 +212,9 @@ def test_buttons_follow_the_job(tab: CreateTab) -> None:
 
 
 def test_a_tier_shows_its_time_once_it_has_one(tab: CreateTab) -> None:
-    assert all("not timed" in text for text, _ in tab.desk.tier_choices())
+    assert all("not timed" in text for text, _ in tab.desk.tier_choices("anonymous"))
     Timings().record(("pocket", "distilled", "chain", "cpu"), {"total": 8.0})
-    texts = {tier: text for text, tier in tab.desk.tier_choices()}
+    texts = {tier: text for text, tier in tab.desk.tier_choices("anonymous")}
     assert "about 8.0 s" in texts["distilled"]
     assert "not timed" in texts["full"]
 
@@ -217,15 +224,15 @@ def fit(fits: bool, tier: str = "distilled") -> Fit:
 
 
 def test_what_does_not_fit_cannot_be_asked_for(tab: CreateTab, worker: Double) -> None:
-    assert tab.look("distilled", "1280x720")[tab.generate].interactive
+    assert tab.look(VISITOR, "distilled", "1280x720", 2, "chain")[tab.generate].interactive
     worker.fits = (fit(False), fit(True, "full"))
     for tier, fits in (("distilled", False), ("full", True)):
-        shown = tab.look(tier, "640x360")
+        shown = tab.look(VISITOR, tier, "640x360", 2, "chain")
         assert shown[tab.generate].interactive is fits
         assert "all is &lt;here&gt;" in shown[tab.fits]
         assert ("does not fit here" in shown[tab.fits]) is not fits
         assert not shown[tab.clock].active
-    texts = {tier: text for text, tier in tab.desk.tier_choices()}
+    texts = {tier: text for text, tier in tab.desk.tier_choices("anonymous")}
     assert "does not fit this machine" in texts["distilled"]
     assert "its models alone: 12 s, estimated" in texts["full"]
 

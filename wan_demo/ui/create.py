@@ -25,6 +25,7 @@ from wan_demo.ui.desk import Desk
 from wan_demo.ui.job import View, make, to_request
 from wan_demo.ui.media import Listener, Player, Upload
 from wan_demo.ui.templates import Templates
+from wan_demo.ui.visitor import kind_of
 
 Updates = dict[Any, Any]  # widget -> its new state
 LOOK_S = 2
@@ -69,7 +70,7 @@ class CreateTab:
 
     def _add_settings(self) -> None:
         longest = min(preset.longest_s for preset in self.desk.presets)
-        choices = self.desk.tier_choices()
+        choices = self.desk.tier_choices("anonymous")
         self.tier = gr.Radio(
             choices,
             value=choices[-1][1],
@@ -216,20 +217,25 @@ class CreateTab:
         self.cancel.click(self.cancelled, None, [*buttons, self.status], cancels=[job], **quiet)
         self.sound.change(heard, self.sound, self.player, **quiet)
         self.dice.click(new_seed, None, self.seed, **quiet)
-        asked = {"inputs": [self.tier, self.size], "outputs": [self.fits, self.generate, self.tier, self.clock]}
-        gr.on([self.tier.input, self.size.input, self.clock.tick], self.look, **asked, **quiet)
+        chosen = [self.tier, self.size, self.duration, self.mode]
+        changed = [self.tier.input, self.size.input, self.duration.input, self.mode.input, self.clock.tick]
+        gr.on(changed, self.look, chosen, [self.fits, self.generate, self.tier, self.clock], **quiet)
 
-    def refresh(self) -> Updates:
-        """What has been timed since the page was built."""
-        return {self.tier: gr.Radio(choices=self.desk.tier_choices())}
+    def refresh(self, visitor: gr.Request) -> Updates:
+        """What has been timed since the page was built, and what this visitor can pay for."""
+        return {self.tier: gr.Radio(choices=self.desk.tier_choices(kind_of(visitor)))}
 
-    def look(self, tier: str, size: str) -> Updates:
-        """Whether the chosen tier runs at the chosen size; what cannot run cannot be asked for."""
+    def look(self, visitor: gr.Request, tier: str, size: str, duration: float | None, mode: str) -> Updates:
+        """Whether what is chosen runs here, and what it asks of the visitor; what cannot run cannot be asked for."""
         fit = self.desk.fit(tier, size)
         if fit is None:
             return {self.fits: "", self.generate: gr.Button(interactive=True)}
-        shown = {self.fits: draw.fits(fit), self.generate: gr.Button(interactive=fit.fits)}
-        return {**shown, **self.refresh(), self.clock: gr.Timer(active=False)}
+        price, kind = self.desk.price(tier, size, duration, mode), kind_of(visitor)
+        shown, possible = draw.fits(fit), fit.fits and (price is None or price.within(kind))
+        if fit.fits and price is not None:
+            shown += draw.price(price, kind)
+        updates = {self.fits: shown, self.generate: gr.Button(interactive=possible)}
+        return {**updates, **self.refresh(visitor), self.clock: gr.Timer(active=False)}
 
     def begin(self) -> Updates:
         """Cancel works while a job waits, too; Generate stays, since a full queue refuses without telling a handler."""
@@ -249,24 +255,26 @@ class CreateTab:
         heard = ("sound", "fit", "beats", "effects", "narration", "captions")
         return {name: getattr(self, name) for name in (*what, *label, *heard)}
 
-    def run(self, *values: Any) -> Iterator[Updates]:
+    def run(self, visitor: gr.Request, *values: Any) -> Iterator[Updates]:
         """Make a clip from the values of `form`. Close it to cancel."""
+        form = dict(zip(self.form, values, strict=True))
         try:
-            request = to_request(dict(zip(self.form, values, strict=True)))
+            request = to_request(form)
             self.desk.preset(request.tier).check(request)
+            self.desk.admit(request, form["size"], kind_of(visitor))
         except RequestError as error:
             yield {self.status: draw.refusal(str(error))}
             return
         yield {self.generate: gr.Button(interactive=False), self.result: gr.Column(visible=False), self.video: None}
         with closing(make(self.desk.worker, request, self.templates)) as views:
             for view in views:
-                yield self.show(view)
+                yield self.show(view, visitor)
 
-    def show(self, view: View) -> Updates:
+    def show(self, view: View, visitor: gr.Request) -> Updates:
         """The widgets as they are at a moment of a job."""
         updates: Updates = {self.status: draw.status(view)}
         if view.published is not None:
-            updates |= self.refresh() | {
+            updates |= self.refresh(visitor) | {
                 self.result: gr.Column(visible=True),
                 self.video: str(view.published.path),
                 self.figures: draw.results(view.published.report, view.again),

@@ -7,7 +7,8 @@ from typing import Protocol
 from wan_demo.plans import Fit
 from wan_demo.policy import Policy
 from wan_demo.presets import Preset
-from wan_demo.request import Delivery, parse_size
+from wan_demo.quota import Price
+from wan_demo.request import Delivery, Request, RequestError, parse_size
 from wan_demo.setup import Setup
 from wan_demo.store import Timings
 from wan_demo.ui import draw
@@ -15,37 +16,66 @@ from wan_demo.ui.job import Maker
 
 
 class Workshop(Maker, Protocol):
-    """A Maker that knows what it can make."""
+    """A Maker that knows what it can make, from `start` until `close`."""
 
     @property
     def fits(self) -> Sequence[Fit]: ...
 
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Lender(Protocol):
+    """Who lends a GPU by the second."""
+
+    def price(self, preset: Preset, mode: str) -> Price: ...
+
 
 @dataclass(frozen=True)
 class Desk:
-    """Who makes the clips, with which of the family's tiers; and the operator's rules."""
+    """Who makes the clips, with which of the family's tiers; the operator's rules; who lends the GPU, if it is lent."""
 
     worker: Workshop
     setup: Setup
     presets: Sequence[Preset]
     policy: Policy = field(default_factory=Policy)
+    lender: Lender | None = None
 
     def preset(self, tier: str) -> Preset:
         return next(preset for preset in self.presets if preset.tier == tier)
 
-    def tier_choices(self) -> list[tuple[str, str]]:
-        """(what it is and costs, tier) of each tier."""
+    def tier_choices(self, kind: str) -> list[tuple[str, str]]:
+        """(what it is and costs, tier) of each tier that this kind of visitor can pay for; of all, if there is none."""
+        offered = [preset for preset in self.presets if self._within(preset, kind)]
         return [
             (draw.tier_choice(preset, self._seconds(preset), self.fit(preset.tier, "1280x720")), preset.tier)
-            for preset in self.presets
+            for preset in offered or self.presets
         ]
 
     def fit(self, tier: str, size: str) -> Fit | None:
         """Whether a tier runs here at this size; None until the worker knows."""
-        preset = self.preset(tier)
-        shape = preset.drawn(Delivery(*parse_size(size)), preset.longest_s).finish
+        shape = self._drawn(tier, size).finish
         wanted = (tier, shape.width, shape.height)
         return next((fit for fit in self.worker.fits if (fit.tier, fit.width, fit.height) == wanted), None)
+
+    def price(self, tier: str, size: str, duration_s: float | None = None, mode: str = "chain") -> Price | None:
+        """What a clip asks for of the visitor's quota, the longest without a duration; None where no GPU is lent."""
+        return None if self.lender is None else self.lender.price(self._drawn(tier, size, duration_s), mode)
+
+    def admit(self, request: Request, size: str, kind: str) -> None:
+        """Refuse what a day's quota of this kind of visitor does not pay for. Raises RequestError."""
+        price = self.price(request.tier, size, request.duration_s, request.mode)
+        if price is not None and not price.within(kind):
+            raise RequestError(draw.beyond(price, kind))
+
+    def _drawn(self, tier: str, size: str, duration_s: float | None = None) -> Preset:
+        preset = self.preset(tier)
+        return preset.drawn(Delivery(*parse_size(size)), duration_s or preset.longest_s)
+
+    def _within(self, preset: Preset, kind: str) -> bool:
+        price = self.price(preset.tier, "1280x720")
+        return price is None or price.within(kind)
 
     def _seconds(self, preset: Preset) -> float | None:
         return Timings().expected((preset.family, preset.tier, "chain", self.setup.device)).get("total")

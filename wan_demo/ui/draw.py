@@ -8,6 +8,7 @@ from typing import Any
 
 from wan_demo.plans import Fit
 from wan_demo.presets import Preset
+from wan_demo.quota import QUOTAS_S, Price
 from wan_demo.request import FRAME_RATES, Request, Soundtrack
 from wan_demo.setup import Setup
 from wan_demo.ui.job import View
@@ -37,6 +38,12 @@ TIERS = {  # name, what it is
     "distilled": ("Distilled", "A fast student of the full model, stored in 8 bits."),
 }
 
+KINDS = {  # of visitors, see quota.QUOTAS_S
+    "anonymous": "a visitor who has not signed in",
+    "free": "a free account",
+    "pro": "a PRO account",
+}
+
 
 def tier_choice(preset: Preset, seconds: float | None, fit: Fit | None = None) -> str:
     """A tier and what it costs, one line each. seconds: a whole clip on this machine, None before the first; fit: at
@@ -61,6 +68,26 @@ def fits(fit: Fit) -> str:
         return refusal(f"This does not fit here: {fit.why}. Choose another tier or size, or a larger machine.")
     host = f"; {fit.host_gib:.1f} GiB wait in the machine's own memory" if fit.host_gib else ""
     return f'<p class="fits">Fits here: {escape(fit.why)}{host}.</p>'
+
+
+def price(asked: Price, kind: str) -> str:
+    """What a clip asks for of a visitor's quota, and whether a day's is enough."""
+    if not asked.within(kind):
+        return refusal(beyond(asked, kind))
+    why = "" if asked.measured else ": ZeroGPU's default, for no such clip was timed here yet"
+    return (
+        f'<p class="fits">Asks for {asked.seconds} s of a GPU{why}; {KINDS[kind]} may use {QUOTAS_S[kind]} s a day.</p>'
+    )
+
+
+def beyond(asked: Price, kind: str) -> str:
+    """Why a visitor cannot have what a day's quota does not pay for."""
+    others = [other for other in QUOTAS_S if asked.within(other)]
+    way = f"sign in ({KINDS[others[0]]} may use {QUOTAS_S[others[0]]} s), or choose" if others else "choose"
+    return (
+        f"This asks for {asked.seconds} s of a GPU, and {KINDS[kind]} may use {QUOTAS_S[kind]} s a day: {way} another"
+        " tier, a smaller size or a shorter clip."
+    )
 
 
 def duration(seconds: float) -> str:

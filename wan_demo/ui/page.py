@@ -9,6 +9,7 @@ from wan_demo.ui.check import CheckTab
 from wan_demo.ui.create import CreateTab
 from wan_demo.ui.desk import Desk
 from wan_demo.ui.style import CSS, FONTS, HEADER, LOOKS, MONO_FONTS
+from wan_demo.ui.visitor import can_sign_in
 
 WAITING = 8  # jobs in the queue, the running one too; the next visitor is told to come back
 KEPT_S = 3600  # how long a clip can be downloaded
@@ -19,6 +20,8 @@ def build(desk: Desk) -> gr.Blocks:
     page: gr.Blocks = gr.Blocks(title="wan_demo", analytics_enabled=False, delete_cache=(KEPT_S // 4, KEPT_S))
     with page:
         gr.HTML(HEADER)
+        if desk.lender is not None and can_sign_in():
+            gr.LoginButton(size="sm")
         with gr.Tab("Create"):
             tab = CreateTab(desk)
         with gr.Tab("Check a file"):

@@ -1,0 +1,201 @@
+"""On a ZeroGPU Space: the models lie in the page's process, and for each clip `spaces` forks one that is lent a GPU.
+
+Beside `worker`, with the same events in and out. Only the models' part of a clip runs on the lent GPU, since a visitor
+pays for its seconds; the rest of the chain runs here. Import this before anything uses CUDA: `spaces` then lets this
+process act as if it had a GPU, and carries what is on it over to each fork.
+"""
+
+import math
+import os
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import spaces
+import torch
+from spaces.zero import client, config
+
+from wan_demo import fit, models, tricks
+from wan_demo.clip import Clip
+from wan_demo.clock import Clock
+from wan_demo.events import Event
+from wan_demo.finish.refine import load_refiner
+from wan_demo.models import Models, WeightsError
+from wan_demo.pipeline import Drawing, peak_gib, pictures
+from wan_demo.plans import Fit, Plan, named
+from wan_demo.policy import FILE, load_policy
+from wan_demo.presets import Preset
+from wan_demo.quota import Price
+from wan_demo.request import Request, RequestError
+from wan_demo.safety.inspector import Inspector
+from wan_demo.shelf import held_together
+from wan_demo.store import Loans, home
+from wan_demo.worker import JobError, failure, make_clip
+
+MARGIN = 1.3  # what is asked for over what is expected: a clip that takes longer is cut off
+DEFAULT_S = client.DEFAULT_SCHEDULE_DURATION  # what is asked for before the first clip tells
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the fork hands over at the end. stages: seconds of each. seconds: of the GPU, from the fork's first line on;
+    before_s: until then, 0 in a fork that had drawn before. report: what only the fork knows of the clip's report.
+    attention: the kernel that was fastest.
+    """
+
+    clip: Clip
+    stages: Mapping[str, float]
+    seconds: float
+    before_s: float
+    report: Mapping[str, Any]
+    attention: str
+
+
+class Zero:
+    """What a Worker is elsewhere. Make and start it in the main thread before the page is launched.
+
+    presets: of these, it holds what may lie side by side; a large family's last tier alone, since every fork brings all
+    that is held to its GPU. plan: a memory plan's name; "": its own choice.
+
+    Raises:
+        RequestError: a trick or the plan does not suit ZeroGPU.
+        WeightsError: the models are too large for any GPU that is lent.
+    """
+
+    def __init__(self, presets: Sequence[Preset], device: str = "cuda", plan: str = "") -> None:
+        self.presets, self.device = tuple(held_together(presets)), device
+        if any("compile" in preset.tricks for preset in self.presets):
+            raise RequestError("ZeroGPU cannot compile while a clip waits: leave compile out of --fast.")
+        self.size, self._plans, self.fits = _settle(self.presets, device, plan)
+        self._lent = spaces.GPU(duration=self._duration, size=self.size)(self._draw)
+        self._factor = client.get_duration_seconds(timedelta(seconds=1), self.size)
+        self._models: dict[str, Models] = {}
+        self._here: dict[str, Models] = {}  # the same, for what is done in this process
+        self._inspector: Inspector | None = None
+        self._attention = ""
+        self._home, self._ready = os.getpid(), set[str]()  # ready: the tiers that this fork has prepared
+
+    def start(self) -> None:
+        """Load the models onto the device.
+
+        Raises:
+            WeightsError: a file is missing or damaged.
+        """
+        for preset, plan in zip(self.presets, self._plans, strict=True):
+            shared = next((held.shared for held in self._models.values()), None)
+            held = models.load(preset, self.device, plan, shared, pinned=False)
+            _ = held.text_encoder  # loaded now, so that every fork has it
+            self._models[preset.tier] = held
+            here = replace(held.shared, refiner=load_refiner(preset.weights / "refiner", "cpu"))
+            self._here[preset.tier] = replace(held, device=torch.device("cpu"), shared=here)
+
+    def close(self) -> None:
+        """End the operator's checkers."""
+        if self._inspector is not None:
+            self._inspector.close()
+
+    def run(self, request: Request, output: Path) -> Generator[Event, None, None]:
+        """Make one clip. Close the iterator to cancel: the fork stops after the step it is in.
+
+        Raises:
+            RequestError: the request is refused.
+            JobError: it failed.
+        """
+        try:
+            self._inspector = self._inspector or Inspector(load_policy(home() / FILE))
+            preset = next(preset for preset in self.presets if preset.tier == request.tier)
+            taken = (preset, self._here[request.tier])
+            yield from make_clip(request, output, taken, self._inspector, self.device, self._borrow)
+        except (RequestError, JobError):
+            raise
+        except Exception as error:
+            raise failure(error) from error
+
+    def price(self, preset: Preset, mode: str) -> Price:
+        """What a clip asks for of the visitor's quota. preset: as drawn for it, see `Preset.drawn`."""
+        told = self._seconds(preset, mode)
+        asked = round(self._factor * (DEFAULT_S if told is None else told))
+        return Price(asked * (2 if self.size == "xlarge" else 1), told is not None)
+
+    def _borrow(self, request: Request, preset: Preset, _: Models, clock: Clock) -> Drawing:
+        """Let the fork draw, and pass on what it tells."""
+        with closing(self._lent(request, preset, clock.expected, self._attention)) as told:
+            try:
+                for event in told:
+                    if isinstance(event, Drawn):
+                        clock.seconds |= event.stages
+                        self._attention = event.attention
+                        Loans().record(_key(preset, request.mode), _work(preset), event.seconds, event.before_s)
+                        return event.clip, event.report
+                    if isinstance(event, Exception):
+                        raise event
+                    yield event
+            except (RequestError, JobError):
+                raise
+            except Exception as error:
+                raise JobError(f"ZeroGPU: {error.args[0] if error.args else error}") from error
+        raise JobError("ZeroGPU took its GPU back before the clip was drawn: press Generate again.")
+
+    def _draw(
+        self, request: Request, preset: Preset, expected: Mapping[str, float], attention: str
+    ) -> Generator[Event | Drawn | RequestError | JobError, None, None]:
+        """In the fork, on its GPU. Errors are handed over, since `spaces` would carry no more of one than its class."""
+        held, clock, started = self._models[preset.tier], Clock(expected), time.perf_counter()
+        before_s = 0.0
+        if os.getpid() != self._home and not self._ready:  # a fork's first clip: its GPU was attached, weights moved
+            before_s = time.time() - psutil.Process().create_time()
+        try:
+            if preset.tier not in self._ready:
+                self._ready.add(preset.tier)
+                attention = tricks.speed_up(held, preset.tricks, attention=attention)
+            clip, _ = yield from pictures(request, preset, held, clock)
+        except Exception as error:  # noqa: BLE001 - the boundary of the process: every failure becomes a sentence
+            yield failure(error)
+            return
+        report = {"peak_memory_gib": round(peak_gib(), 3), "plan": held.plan.name}
+        yield Drawn(clip, clock.seconds, time.perf_counter() - started, before_s, report, attention)
+
+    def _duration(self, request: Request, preset: Preset, *_: Any) -> int:
+        """Seconds to name to `spaces`, which asks for `_factor` times as many."""
+        told = self._seconds(preset, request.mode)
+        return DEFAULT_S if told is None else told
+
+    def _seconds(self, preset: Preset, mode: str) -> int | None:
+        """What is named for a clip; None before there was one."""
+        expected = Loans().expected(_key(preset, mode), _work(preset))
+        return None if expected is None else max(1, math.ceil(MARGIN * expected / self._factor))
+
+
+def _key(preset: Preset, mode: str) -> tuple[str, str, str]:
+    return preset.family, preset.tier, mode
+
+
+def _work(preset: Preset) -> float:
+    """Floating-point operations of a clip, traced; of one in direct mode, those of the chain, in about its ratio."""
+    return sum(fit.work(preset, fit.needs_of(preset)).values())
+
+
+def _settle(presets: Sequence[Preset], device: str, name: str) -> tuple[str, list[Plan], tuple[Fit, ...]]:
+    """The smallest GPU that is lent on which every tier fits, with each tier's plan and how it fits at each size."""
+    if name and named(name).streamed:  # its hooks want a GPU at once
+        raise RequestError(f"ZeroGPU cannot follow the memory plan {name!r}: choose another --plan, or none.")
+    for size, card in _cards(device):
+        plans = [named(name) if name else fit.first_that_fits(preset, card) for preset in presets]
+        pairs = zip(presets, plans, strict=True)
+        fits = tuple(fit.fit(one, card, plan=plan) for preset, plan in pairs for one in fit.sizes(preset))
+        if all(one.fits for one in fits) and not any(plan.streamed for plan in plans):
+            return size, plans, fits
+    raise WeightsError(f"These models do not fit ZeroGPU ({fits[0].why}): choose a Space with a GPU of its own.")
+
+
+def _cards(device: str) -> list[tuple[str, fit.Device]]:
+    """The GPUs that are lent, by the names of `spaces`, the cheaper first; of two sizes "large" is half a card."""
+    whole = fit.look(device)
+    if config.get_config()["xlarge_threshold"] is None:
+        return [("large", whole)]
+    return [("large", replace(whole, memory=whole.memory / 2)), ("xlarge", whole)]
