@@ -40,7 +40,7 @@ def space(tiny_full: Preset, tiny_distilled: Preset, tmp_path_factory: pytest.Te
     (folder / "presets").write_bytes(pickle.dumps((tiny_full, tiny_distilled)))
     command = [sys.executable, "-m", "tests.zero_space", str(folder / "presets"), str(folder)]
     environment = {**os.environ, "WAN_DEMO_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"name"')]
     return {one["name"]: one for one in told}
