@@ -60,10 +60,9 @@ def check(path: Path, identity: Identity, known: Known = lambda _: None, sets: S
     said = mark_in(mp4.read_tags(path))
     signature = read_signature(path, identity)
     watermark, seen = read_watermark(sets or pictures_of(path), identity, known)
-    signed = signature.mark if signature.mark and identity.made(signature.mark) else None
-    if signature.state == "intact" and seen is not None and seen == signed:
+    if signature.state == "intact" and seen == signature.mark:
         watermark = "ours"  # proven: we signed these very pixels; how far a mark fits its clip is but an estimate
-    mark = signed or (seen if watermark == "ours" else None)
+    mark = signature.mark or (seen if watermark == "ours" else None)
     carries = {
         "C2PA manifest": signature.state != "missing",
         "watermark": watermark == "ours" and seen == mark,
