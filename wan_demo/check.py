@@ -55,11 +55,19 @@ def check(path: Path, identity: Identity, known: Known = lambda _: None, sets: S
     whether that was copied, which fails between clips of one prompt. sets: its pictures, where they have been read.
 
     Raises:
-        ValueError: it cannot be read as a video.
+        ValueError: it cannot be read as a video, and nothing in it says that it was one of ours.
     """
-    said = mark_in(mp4.read_tags(path))
-    signature = read_signature(path, identity)
-    watermark, seen = read_watermark(sets or pictures_of(path), identity, known)
+    try:
+        signature = read_signature(path, identity)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as a video: {error.strerror}.") from None
+    said, watermark, seen = None, "none", None
+    try:
+        said = mark_in(mp4.read_tags(path))
+        watermark, seen = read_watermark(sets or pictures_of(path), identity, known)
+    except ValueError:
+        if signature.state != "altered":  # else the change that broke it is the finding
+            raise
     if signature.state == "intact" and seen == signature.mark:
         watermark = "ours"  # proven: we signed these very pixels; how far a mark fits its clip is but an estimate
     mark = signature.mark or (seen if watermark == "ours" else None)

@@ -155,7 +155,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             if not container.streams.video:
                 raise ValueError(f"{path} holds no video.")
             yield container, container.streams.video[0]
-    except (av.FFmpegError, FileNotFoundError) as error:
+    except (av.FFmpegError, OSError) as error:
         raise ValueError(f"{path} cannot be read as a video: {error.strerror}.") from error
 
 

@@ -1,10 +1,11 @@
 """C2PA: a signed manifest inside the file says that a model made it, and that nothing was changed since."""
 
+import io
 import json
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import c2pa
 from cryptography.x509 import load_pem_x509_certificates
@@ -14,6 +15,7 @@ from wan_demo.provenance.metadata import TRAINED_ALGORITHMIC_MEDIA
 
 FORMAT = "video/mp4"
 GENERATION = f"org.{PRODUCER}.generation"
+NEAR_START = 2**20  # bytes of a file, in which the manifest of one that C2PA cannot read is looked for
 # C2PA's codes (specification 2.1, section 15.2) for a signer we do not know, and for a signature that does not hold
 NOT_OURS = ("signingCredential.", "claimSignature.")
 
@@ -60,8 +62,22 @@ def read_signature(path: Path, identity: Identity) -> Signature:
     Raises:
         OSError: the file cannot be read.
     """
+    with path.open("rb") as file:
+        found = _read(FORMAT, file, identity)
+        if found.state != "missing":
+            return found
+        file.seek(0)
+        start = file.read(NEAR_START)
+    # A box whose length or name was changed hides the manifest: it is read by itself, and the file is not as signed.
+    place = start.find(b"jumb") - 4
+    length = int.from_bytes(start[max(0, place) : place + 4], "big")
+    found = _read("application/c2pa", io.BytesIO(start[place : place + length]), identity) if place >= 0 else found
+    return Signature("altered", found.mark) if found.state == "intact" else found
+
+
+def _read(kind: str, file: BinaryIO, identity: Identity) -> Signature:
     try:
-        with path.open("rb") as file, c2pa.Reader(FORMAT, file, context=_context(identity)) as reader:
+        with c2pa.Reader(kind, file, context=_context(identity)) as reader:
             return _judged(reader, identity)
     except (c2pa.C2paError, LookupError, TypeError):  # no manifest, or none that can be read: nothing says who signed
         return Signature("missing")
