@@ -22,8 +22,9 @@ PICTURES = 64  # frames, spread over a file, in which the watermark is looked fo
 @dataclass(frozen=True)
 class Finding:
     """verdict: INTACT, ALTERED or NO_TRACE; signature: see Signature.state; watermark: "ours", "copied" (ours, but laid
-    over this clip later), or "none"; mark: the clip's name, where it is ours; missing: what a file of ours has and this
-    one lacks; source: the name of the clip that a copied watermark is of."""
+    over this clip later), "doubtful" (ours, but too little is left of the clip to tell), or "none"; mark: the clip's
+    name, where it is ours; missing: what a file of ours has and this one lacks; source: the name of the clip that a
+    copied or doubtful watermark is of."""
 
     verdict: str
     signature: str
@@ -41,6 +42,11 @@ class Finding:
             parts.append("Its signature is not ours.")
         if self.watermark == "copied":
             parts.append(f"The watermark of our clip {self.source} was copied onto this other picture.")
+        if self.watermark == "doubtful":
+            parts.append(
+                f"It has the watermark of our clip {self.source}, but too few pictures to tell whether it shows that"
+                " clip: check a longer part of it."
+            )
         if self.verdict == ALTERED and self.missing:
             parts.append(f"Missing: {', '.join(self.missing)}.")
         if self.mark:
@@ -78,7 +84,7 @@ def check(path: Path, identity: Identity, known: Known = lambda _: None, sets: S
         "IPTC source type": has_xmp(path),
     }
     missing = tuple(name for name, there in carries.items() if not there)
-    source = seen if watermark == "copied" else None
+    source = seen if watermark in ("copied", "doubtful") else None
     return Finding(_verdict(signature.state, mark), signature.state, watermark, mark, missing, source)
 
 
@@ -88,9 +94,12 @@ def read_watermark(sets: Sets, identity: Identity, known: Known) -> tuple[str, s
     if reading is None:
         return "none", None
     mark, stored = reading.payload.hex(), known(reading.payload.hex())
-    alike = Fingerprint.from_bytes(stored).likeness(sets[0], reading.pose) if stored else None
-    copied = reading.copied if alike is None else alike < ALIKE
-    return "copied" if copied else "ours", mark
+    if not stored:
+        return "copied" if reading.copied else "ours", mark
+    alike = Fingerprint.from_bytes(stored).likeness(sets[0], reading.pose)
+    if alike is None:
+        return "copied" if reading.copied else "doubtful", mark
+    return "copied" if alike < ALIKE else "ours", mark
 
 
 def pictures_of(path: Path) -> list[list[Picture]]:
