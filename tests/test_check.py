@@ -160,6 +160,38 @@ def test_a_long_video_is_looked_into_at_its_key_frames(identity: Identity, tmp_p
     assert check(tmp_path / "clip.mp4", identity).mark == mark
 
 
+@pytest.mark.parametrize("size", [(16, 8192), (1000, 112), (8, 32), (1040, 8208)])
+def test_a_shape_that_takes_much_memory_is_refused(identity: Identity, tmp_path: Path, size: tuple[int, int]) -> None:
+    """16x8192 pixels, scaled to a shorter side of 360, were gigabytes."""
+    mp4.write(Clip(np.zeros((2, *size, 3), np.uint8), Fraction(30)), tmp_path / "clip.mp4")
+    with pytest.raises(ValueError, match=f"are {size[1]}x{size[0]}: check a video with sides of 16 to 8192 pixels"):
+        check(tmp_path / "clip.mp4", identity)
+
+
+def test_a_frame_that_asks_a_decoder_for_gigabytes_is_refused(
+    published: Path, identity: Identity, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bare = ffmpeg(published, tmp_path / "bare.mp4", "-c", "copy")
+    monkeypatch.setattr("wan_demo.mp4.reader.MOST_PIXELS", 1280 * 720 - 1)
+    with pytest.raises(ValueError, match="cannot be read as a video"):
+        check(bare, identity)
+
+
+def test_no_more_frames_are_decoded_than_need_be(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wan_demo.mp4.reader.MOST_DECODED", 5)
+    assert len(pictures_of(published)[0]) == 5
+
+
+def test_pictures_that_change_their_shape_are_refused(identity: Identity, tmp_path: Path) -> None:
+    both = b""
+    for k, size in enumerate([(180, 320), (320, 180)]):
+        mp4.write(natural(0, 4, *size), tmp_path / f"{k}.mp4")
+        both += ffmpeg(tmp_path / f"{k}.mp4", tmp_path / f"{k}.ts", "-c", "copy").read_bytes()
+    (tmp_path / "both.ts").write_bytes(both)
+    with pytest.raises(ValueError, match="change their shape"):
+        check(tmp_path / "both.ts", identity)
+
+
 def test_a_manifest_that_was_rewritten_is_not_taken_for_ours(
     published: Path, identity: Identity, tmp_path: Path
 ) -> None:
@@ -224,7 +256,7 @@ def test_the_command_and_its_exit_codes(tmp_path: Path, capsys: pytest.CaptureFi
     mp4.write(natural(1), tmp_path / "bare.mp4")
     assert command.main(["check", str(tmp_path / "bare.mp4")]) == 4
     (tmp_path / "text.mp4").write_text("not a video")
-    for name in ("text.mp4", "nowhere.mp4"):
+    for name in ("text.mp4", "nowhere.mp4", "/proc/self/mem"):
         capsys.readouterr()
         assert command.main(["check", str(tmp_path / name)]) == 2
         out, error = capsys.readouterr()

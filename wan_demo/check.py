@@ -17,6 +17,7 @@ INTACT, ALTERED, NO_TRACE = "ours and intact", "ours, but altered", "no trace of
 Sets = Sequence[Sequence[Picture]]
 Known = Callable[[str], bytes | None]
 PICTURES = 64  # frames, spread over a file, in which the watermark is looked for
+SIDES, NARROWEST = (16, 8192), 8  # pixels of a side, and how many times the shorter the longer may be
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,19 @@ def pictures_of(path: Path) -> list[list[Picture]]:
     """Pictures from all over a video file, and its key frames by themselves.
 
     Raises:
-        ValueError: the file cannot be read as a video.
+        ValueError: the file cannot be read as a video, or has pictures of a shape that is not looked into.
     """
     pictures, keys = list[Picture](), list[Picture]()
     for frame in islice(mp4.read_planes(path, max(1, mp4.frame_count(path) // PICTURES)), 2 * PICTURES):
+        short, long = sorted(frame.luma.shape)
+        if short < SIDES[0] or long > SIDES[1] or long > NARROWEST * short:
+            raise ValueError(
+                f"The pictures of {path} are {frame.luma.shape[1]}x{frame.luma.shape[0]}: check a video with sides of"
+                f" {SIDES[0]} to {SIDES[1]} pixels, one at most {NARROWEST} times the other."
+            )
         pictures.append(Picture.of(frame.luma, frame.blue, frame.second))
+        if pictures[-1].luma.shape != pictures[0].luma.shape:
+            raise ValueError(f"The pictures of {path} change their shape: check one part of it at a time.")
         keys += [pictures[-1]] if frame.key else []
     if not pictures:
         raise ValueError(f"{path} holds no video frame.")
