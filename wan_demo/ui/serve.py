@@ -6,6 +6,7 @@ from typing import Any
 from wan_demo.integrity import WeightsError
 from wan_demo.locate import at_hand
 from wan_demo.policy import FILE, PolicyError, load_policy
+from wan_demo.safety.brand import try_rules
 from wan_demo.setup import Setup
 from wan_demo.store import home
 from wan_demo.ui.desk import Desk
@@ -23,7 +24,9 @@ def serve(setup: Setup, host: str, port: int | None, share: bool) -> int:
     worker = Worker(presets, setup.device, setup.plan)
     try:
         worker.start()
-        page = build(Desk(worker, setup, presets, load_policy(home() / FILE)))
+        policy = load_policy(home() / FILE)
+        try_rules(policy)
+        page = build(Desk(worker, setup, presets, policy))
         where: dict[str, Any] = {"server_name": host, "server_port": port, "share": share}
         _, address, _ = page.launch(**where, **launch_settings(), prevent_thread_lock=True)
         print(f"The page is at {address}", flush=True)
