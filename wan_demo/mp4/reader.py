@@ -11,6 +11,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
@@ -160,8 +161,12 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         with av.open(path.absolute(), format=kind, options=limit) as container:
             if not container.streams.video:
                 raise ValueError(f"{path} holds no video.")
-            container.streams.video[0].codec_context.options = limit
-            yield container, container.streams.video[0]
+            stream = container.streams.video[0]
+            decoder: VideoCodecContext | None = stream.codec_context
+            if decoder is None:
+                raise ValueError(f"{path} cannot be read as a video: it is encoded in a way that is not known here.")
+            decoder.options = limit
+            yield container, stream
     except (av.FFmpegError, OSError) as error:
         raise ValueError(f"{path} cannot be read as a video: {error.strerror}.") from error
 
