@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,14 +64,41 @@ def test_the_labels_that_other_programs_read(published: Path, identity: Identity
     assert mp4.probe(published).frames == 12
 
 
-def test_one_flipped_byte_of_the_media_is_found(published: Path, identity: Identity, tmp_path: Path) -> None:
-    whole = published.read_bytes()
-    start, end = whole.index(b"mdat") + 4, whole.index(b"uuid\xbe\x7a") - 4
-    for place in np.linspace(start + 700, end - 1, 12).astype(int):  # after x264's own words about itself
+def test_one_flipped_bit_of_the_media_or_of_what_tells_of_it_is_found(
+    identity: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the picture can no longer be decoded. The signature alone must tell, without the watermark."""
+    monkeypatch.setattr("wan_demo.check.read_watermark", lambda *_: ("none", None))
+    path, mark, rng = tmp_path / "clip.mp4", identity.mark(FACTS), np.random.default_rng(0)
+    whole = publish(natural(0, 8, 180, 320), mark, identity, path).read_bytes()
+    boxes = dict(top_level(whole))
+    units = list(nal_units(whole, boxes[b"mdat"]))
+    assert len(units) > 8
+    places = [place + k for place in units for k in range(6)]  # a unit's length and header, and where its slice begins
+    places += [*boxes[b"moov"][::24], *rng.choice(boxes[b"mdat"], 30), *boxes[b"mdat"][:8], *boxes[b"ftyp"][:8]]
+    for place in places:
         damaged = bytearray(whole)
-        damaged[place] ^= 1
-        (tmp_path / "clip.mp4").write_bytes(damaged)
-        assert check(tmp_path / "clip.mp4", identity).verdict == ALTERED, place
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        found = check(path, identity)
+        assert (found.verdict, found.signature, found.mark) == (ALTERED, "altered", mark), place
+
+
+def top_level(whole: bytes) -> Iterator[tuple[bytes, range]]:
+    """The name and place of each box of an MP4."""
+    start = 0
+    while start < len(whole):
+        end = start + int.from_bytes(whole[start : start + 4], "big")
+        yield whole[start + 4 : start + 8], range(start, end)
+        start = end
+
+
+def nal_units(whole: bytes, box: range) -> Iterator[int]:
+    """Where each unit of H.264 begins, with its length."""
+    start = box.start + 8
+    while start < box.stop:
+        yield start
+        start += 4 + int.from_bytes(whole[start : start + 4], "big")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +158,38 @@ def test_a_long_video_is_looked_into_at_its_key_frames(identity: Identity, tmp_p
     (pictures,) = pictures_of(tmp_path / "clip.mp4")
     assert 1 < len(pictures) < 64
     assert check(tmp_path / "clip.mp4", identity).mark == mark
+
+
+@pytest.mark.parametrize("size", [(16, 8192), (1000, 112), (8, 32), (1040, 8208)])
+def test_a_shape_that_takes_much_memory_is_refused(identity: Identity, tmp_path: Path, size: tuple[int, int]) -> None:
+    """16x8192 pixels, scaled to a shorter side of 360, were gigabytes."""
+    mp4.write(Clip(np.zeros((2, *size, 3), np.uint8), Fraction(30)), tmp_path / "clip.mp4")
+    with pytest.raises(ValueError, match=f"are {size[1]}x{size[0]}: check a video with sides of 16 to 8192 pixels"):
+        check(tmp_path / "clip.mp4", identity)
+
+
+def test_a_frame_that_asks_a_decoder_for_gigabytes_is_refused(
+    published: Path, identity: Identity, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bare = ffmpeg(published, tmp_path / "bare.mp4", "-c", "copy")
+    monkeypatch.setattr("wan_demo.mp4.reader.MOST_PIXELS", 1280 * 720 - 1)
+    with pytest.raises(ValueError, match="cannot be read as a video"):
+        check(bare, identity)
+
+
+def test_no_more_frames_are_decoded_than_need_be(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wan_demo.mp4.reader.MOST_DECODED", 5)
+    assert len(pictures_of(published)[0]) == 5
+
+
+def test_pictures_that_change_their_shape_are_refused(identity: Identity, tmp_path: Path) -> None:
+    both = b""
+    for k, size in enumerate([(180, 320), (320, 180)]):
+        mp4.write(natural(0, 4, *size), tmp_path / f"{k}.mp4")
+        both += ffmpeg(tmp_path / f"{k}.mp4", tmp_path / f"{k}.ts", "-c", "copy").read_bytes()
+    (tmp_path / "both.ts").write_bytes(both)
+    with pytest.raises(ValueError, match="change their shape"):
+        check(tmp_path / "both.ts", identity)
 
 
 def test_a_manifest_that_was_rewritten_is_not_taken_for_ours(
@@ -196,7 +256,7 @@ def test_the_command_and_its_exit_codes(tmp_path: Path, capsys: pytest.CaptureFi
     mp4.write(natural(1), tmp_path / "bare.mp4")
     assert command.main(["check", str(tmp_path / "bare.mp4")]) == 4
     (tmp_path / "text.mp4").write_text("not a video")
-    for name in ("text.mp4", "nowhere.mp4"):
+    for name in ("text.mp4", "nowhere.mp4", "/proc/self/mem"):
         capsys.readouterr()
         assert command.main(["check", str(tmp_path / name)]) == 2
         out, error = capsys.readouterr()

@@ -32,6 +32,12 @@ def test_without_a_file_nothing_more_is_asked(tmp_path: Path) -> None:
     assert load_policy(tmp_path / "none.toml") == Policy()
 
 
+def test_a_link_to_nowhere_is_not_the_absence_of_rules(tmp_path: Path) -> None:
+    (tmp_path / "operator.toml").symlink_to(tmp_path / "elsewhere.toml")
+    with pytest.raises(PolicyError, match="No such file"):
+        load_policy(tmp_path / "operator.toml")
+
+
 def test_a_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "operator.toml"
     path.write_text(WHOLE)

@@ -17,13 +17,15 @@ INTACT, ALTERED, NO_TRACE = "ours and intact", "ours, but altered", "no trace of
 Sets = Sequence[Sequence[Picture]]
 Known = Callable[[str], bytes | None]
 PICTURES = 64  # frames, spread over a file, in which the watermark is looked for
+SIDES, NARROWEST = (16, 8192), 8  # pixels of a side, and how many times the shorter the longer may be
 
 
 @dataclass(frozen=True)
 class Finding:
     """verdict: INTACT, ALTERED or NO_TRACE; signature: see Signature.state; watermark: "ours", "copied" (ours, but laid
-    over this clip later), or "none"; mark: the clip's name, where it is ours; missing: what a file of ours has and this
-    one lacks; source: the name of the clip that a copied watermark is of."""
+    over this clip later), "doubtful" (ours, but too little is left of the clip to tell), or "none"; mark: the clip's
+    name, where it is ours; missing: what a file of ours has and this one lacks; source: the name of the clip that a
+    copied or doubtful watermark is of."""
 
     verdict: str
     signature: str
@@ -41,6 +43,11 @@ class Finding:
             parts.append("Its signature is not ours.")
         if self.watermark == "copied":
             parts.append(f"The watermark of our clip {self.source} was copied onto this other picture.")
+        if self.watermark == "doubtful":
+            parts.append(
+                f"It has the watermark of our clip {self.source}, but too few pictures to tell whether it shows that"
+                " clip: check a longer part of it."
+            )
         if self.verdict == ALTERED and self.missing:
             parts.append(f"Missing: {', '.join(self.missing)}.")
         if self.mark:
@@ -55,15 +62,22 @@ def check(path: Path, identity: Identity, known: Known = lambda _: None, sets: S
     whether that was copied, which fails between clips of one prompt. sets: its pictures, where they have been read.
 
     Raises:
-        ValueError: it cannot be read as a video.
+        ValueError: it cannot be read as a video, and nothing in it says that it was one of ours.
     """
-    said = mark_in(mp4.read_tags(path))
-    signature = read_signature(path, identity)
-    watermark, seen = read_watermark(sets or pictures_of(path), identity, known)
-    signed = signature.mark if signature.mark and identity.made(signature.mark) else None
-    if signature.state == "intact" and seen is not None and seen == signed:
+    try:
+        signature = read_signature(path, identity)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as a video: {error.strerror}.") from None
+    said, watermark, seen = None, "none", None
+    try:
+        said = mark_in(mp4.read_tags(path))
+        watermark, seen = read_watermark(sets or pictures_of(path), identity, known)
+    except ValueError:
+        if signature.state != "altered":  # else the change that broke it is the finding
+            raise
+    if signature.state == "intact" and seen == signature.mark:
         watermark = "ours"  # proven: we signed these very pixels; how far a mark fits its clip is but an estimate
-    mark = signed or (seen if watermark == "ours" else None)
+    mark = signature.mark or (seen if watermark == "ours" else None)
     carries = {
         "C2PA manifest": signature.state != "missing",
         "watermark": watermark == "ours" and seen == mark,
@@ -71,7 +85,7 @@ def check(path: Path, identity: Identity, known: Known = lambda _: None, sets: S
         "IPTC source type": has_xmp(path),
     }
     missing = tuple(name for name, there in carries.items() if not there)
-    source = seen if watermark == "copied" else None
+    source = seen if watermark in ("copied", "doubtful") else None
     return Finding(_verdict(signature.state, mark), signature.state, watermark, mark, missing, source)
 
 
@@ -81,20 +95,31 @@ def read_watermark(sets: Sets, identity: Identity, known: Known) -> tuple[str, s
     if reading is None:
         return "none", None
     mark, stored = reading.payload.hex(), known(reading.payload.hex())
-    alike = Fingerprint.from_bytes(stored).likeness(sets[0], reading.pose) if stored else None
-    copied = reading.copied if alike is None else alike < ALIKE
-    return "copied" if copied else "ours", mark
+    if not stored:
+        return "copied" if reading.copied else "ours", mark
+    alike = Fingerprint.from_bytes(stored).likeness(sets[0], reading.pose)
+    if alike is None:
+        return "copied" if reading.copied else "doubtful", mark
+    return "copied" if alike < ALIKE else "ours", mark
 
 
 def pictures_of(path: Path) -> list[list[Picture]]:
     """Pictures from all over a video file, and its key frames by themselves.
 
     Raises:
-        ValueError: the file cannot be read as a video.
+        ValueError: the file cannot be read as a video, or has pictures of a shape that is not looked into.
     """
     pictures, keys = list[Picture](), list[Picture]()
     for frame in islice(mp4.read_planes(path, max(1, mp4.frame_count(path) // PICTURES)), 2 * PICTURES):
+        short, long = sorted(frame.luma.shape)
+        if short < SIDES[0] or long > SIDES[1] or long > NARROWEST * short:
+            raise ValueError(
+                f"The pictures of {path} are {frame.luma.shape[1]}x{frame.luma.shape[0]}: check a video with sides of"
+                f" {SIDES[0]} to {SIDES[1]} pixels, one at most {NARROWEST} times the other."
+            )
         pictures.append(Picture.of(frame.luma, frame.blue, frame.second))
+        if pictures[-1].luma.shape != pictures[0].luma.shape:
+            raise ValueError(f"The pictures of {path} change their shape: check one part of it at a time.")
         keys += [pictures[-1]] if frame.key else []
     if not pictures:
         raise ValueError(f"{path} holds no video frame.")

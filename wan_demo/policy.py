@@ -52,7 +52,7 @@ def load_policy(path: Path) -> Policy:
     Raises:
         PolicyError: it cannot be read, or says something that is not understood.
     """
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():  # a link to nowhere is a mistake, not the absence of rules
         return Policy()
     try:
         content = tomllib.loads(path.read_text("utf-8"))

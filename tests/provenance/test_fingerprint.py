@@ -11,12 +11,13 @@ import pytest
 
 from tests.clips import embed, natural
 from wan_demo import mp4
-from wan_demo.check import check, pictures_of
+from wan_demo.check import NO_TRACE, check, pictures_of
 from wan_demo.clip import Clip
 from wan_demo.provenance.detector import Picture
 from wan_demo.provenance.fingerprint import ALIKE, PICTURES, Fingerprint
 from wan_demo.provenance.identity import Identity
 from wan_demo.provenance.pose import Pose
+from wan_demo.ui.check import describe
 
 GROUND = np.full((360, 640, 3), (150, 190, 230), np.uint8)  # a sky over grass
 GROUND[220:] = (110, 160, 70)
@@ -124,3 +125,19 @@ def test_a_mark_copied_between_clips_that_are_nearly_the_same_is_told(identity: 
     assert f"of our clip {mark} was copied onto this other picture" in finding.sentence(None)
     for path in (tmp_path / "ours.mp4", filtered(tmp_path / "ours.mp4", tmp_path / "part.mp4", 40, 20, 600, 340)):
         assert check(path, identity, known.get).mark == mark
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_of_too_few_pictures_it_is_not_said_that_they_are_ours(identity: Identity, tmp_path: Path, count: int) -> None:
+    """A forgery of five pictures must not pass because five cannot be compared."""
+    mark = identity.mark({"prompt": "a disc"})
+    ours = embed(OURS, bytes.fromhex(mark), identity.carrier_key)
+    known = {mark: FINGERPRINT.to_bytes()}
+    forged = np.clip(moving(44, 160).frames + (ours.frames.astype(int) - OURS.frames), 0, 255).astype(np.uint8)
+    for frames in (forged, ours.frames):
+        mp4.write(Clip(frames[::6][:count], Fraction(1)), tmp_path / "few.mp4")
+        finding = check(tmp_path / "few.mp4", identity, known.get)
+        assert (finding.verdict, finding.mark, finding.source) == (NO_TRACE, None, mark)
+        assert finding.watermark == "doubtful"
+        assert "too few pictures to tell" in finding.sentence(None)
+        assert "too few pictures to tell" in describe(finding, None)

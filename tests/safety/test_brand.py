@@ -8,8 +8,9 @@ import numpy.typing as npt
 import pytest
 
 from benchmarks.clips import natural
-from wan_demo.policy import Policy, Wanted
+from wan_demo.policy import Policy, PolicyError, Wanted
 from wan_demo.safety.brand import LIKE, colour_share, logo_likeness, picture_faults, picture_report, term_faults
+from wan_demo.safety.inspector import Inspector
 
 
 def logo(size: int = 120) -> npt.NDArray[np.uint8]:
@@ -77,3 +78,26 @@ def test_faults_and_report_agree(path: str) -> None:
     ):
         assert list(picture_faults(picture_report([frame], policy), policy)) == expected
     assert picture_report([bare], Policy()) == {}
+
+
+def test_a_grey_logo_is_looked_for_as_one_in_colour(tmp_path: Path) -> None:
+    grey = cv2.cvtColor(logo(), cv2.COLOR_BGR2GRAY)
+    frame = natural(0, 1).frames[0].copy()
+    frame[40:160, 300:420] = grey[..., None]
+    for name, picture in (("8.png", grey), ("16.png", grey.astype(np.uint16) * 257)):
+        cv2.imwrite(str(tmp_path / name), picture)
+        assert logo_likeness([frame], str(tmp_path / name)) > LIKE
+        assert logo_likeness([natural(0, 1).frames[0]], str(tmp_path / name)) < LIKE
+
+
+@pytest.mark.parametrize("term", ["", "  ", "!!"])
+def test_a_term_without_letters_is_told_before_any_work(term: str) -> None:
+    with pytest.raises(PolicyError, match=r"rules cannot be used .The term .* has no letters.: mend them"):
+        Inspector(Policy(terms=Wanted((term,))))
+
+
+def test_a_broken_logo_is_told_before_any_work(tmp_path: Path, path: str) -> None:
+    (tmp_path / "junk.png").write_text("no picture")
+    Inspector(Policy(logos=Wanted((path,))))
+    with pytest.raises(PolicyError, match=r"junk.png is not a picture that can be read\): mend them"):
+        Inspector(Policy(logos=Wanted((), (path, str(tmp_path / "junk.png")))))

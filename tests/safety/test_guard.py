@@ -1,8 +1,10 @@
 """A checker that hangs, dies, raises or is missing blocks its clip, and the next one is looked at all the same."""
 
+import threading
 from contextlib import closing
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from wan_demo.policy import Checker
@@ -26,6 +28,39 @@ def test_an_objection_is_told() -> None:
         pytest.raises(UnsafeClipError, match=r"^The clip shows a cat, so it is not shown: try another seed"),
     ):
         guard.check(BLACK)
+
+
+def test_what_libraries_print_is_no_answer() -> None:
+    with closing(Guard(Checker("tests.checkers:Loud"))) as guard:
+        for _ in range(2):
+            guard.check(BLACK)
+            with pytest.raises(UnsafeClipError, match="shows a cat"):
+                guard.check(WHITE)
+
+
+@pytest.mark.parametrize(("frames", "why"), [(BLACK, "an answer to something else"), (WHITE, "no answer that can be")])
+def test_an_answer_that_is_not_to_this_question_blocks(frames: npt.NDArray[np.uint8], why: str) -> None:
+    with closing(Guard(Checker("tests.checkers:Forger"))) as guard:
+        for _ in range(2):
+            with pytest.raises(UnsafeClipError, match=f"gave {why}"):
+                guard.check(frames)
+            assert guard._process is None
+
+
+def test_an_interrupt_does_not_wait_for_the_checker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while it thinks: nothing that was started keeps the program."""
+    with closing(Guard(Checker("tests.checkers:Content", seconds=600))) as guard:
+        monkeypatch.setattr("wan_demo.safety.guard.pickle.dump", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            guard.check(BLACK)
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(("name", "why"), [("Hanging", "took more than 4 s"), ("Dying", "ended unexpectedly")])

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
@@ -20,6 +22,8 @@ from wan_demo.mp4.colour import BT709, to_rgb
 __all__ = ["BT709", "Planes", "Probe", "SoundProbe", "frame_count", "probe", "read", "read_planes", "read_tags"]
 
 KEYS_ONLY = 30  # frames apart, from which on only those are decoded that are encoded by themselves
+MOST_PIXELS = 8192 * 4320  # of a frame: a few bytes can ask for gigabytes of a decoder
+MOST_DECODED = 4000  # frames of a file whose pictures are looked at here and there
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,14 @@ def read(path: Path) -> Clip:
 def read_planes(path: Path, every: int = 1) -> Iterator[Planes]:
     """Every so-manieth frame of a video and all its key frames; with `every` KEYS_ONLY or more, these alone.
 
+    At most MOST_DECODED frames are decoded: what a file says of its length may be wrong.
+
     Raises ValueError when it cannot be read as a video.
     """
     with _opened(path) as (container, stream):
         if every >= KEYS_ONLY:
             stream.codec_context.skip_frame = "NONKEY"
-        for i, frame in enumerate(container.decode(stream)):
+        for i, frame in enumerate(islice(container.decode(stream), MOST_DECODED)):
             if i % every == 0 or frame.key_frame:
                 yield _planes(frame)
 
@@ -151,11 +157,17 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         kind = video_format(path)
         if kind is None:
             raise ValueError(f"{path} cannot be read as a video: it is of no kind that is known here.")
-        with av.open(path.absolute(), format=kind) as container:
+        limit = {"max_pixels": str(MOST_PIXELS)}
+        with av.open(path.absolute(), format=kind, options=limit) as container:
             if not container.streams.video:
                 raise ValueError(f"{path} holds no video.")
-            yield container, container.streams.video[0]
-    except (av.FFmpegError, FileNotFoundError) as error:
+            stream = container.streams.video[0]
+            decoder: VideoCodecContext | None = stream.codec_context
+            if decoder is None:
+                raise ValueError(f"{path} cannot be read as a video: it is encoded in a way that is not known here.")
+            decoder.options = limit
+            yield container, stream
+    except (av.FFmpegError, OSError) as error:
         raise ValueError(f"{path} cannot be read as a video: {error.strerror}.") from error
 
 

@@ -1,7 +1,8 @@
 """The operator's keys: one pair signs files, one secret names clips.
 
 They are made on first use, for this user alone to read. An operator with a certificate of their own puts it, with those
-that vouch for it behind it, into certificates.pem, and its key into private_key.pem.
+that vouch for it behind it, into certificates.pem, and its key into private_key.pem. Earlier ones may stay behind
+them, in the same order: what they signed is ours for as long as they are valid.
 """
 
 import hashlib
@@ -34,8 +35,8 @@ class IdentityError(RuntimeError):
 
 @dataclass(frozen=True)
 class Identity:
-    """certificates: PEM, the signing one first, the one that all trust goes back to last; private_key: PEM of the
-    signing one (ES256); secret: 32 bytes."""
+    """certificates: PEM, the signing one first, those that vouch for it behind it, perhaps earlier ones behind these;
+    private_key: PEM of the signing one (ES256); secret: 32 bytes."""
 
     certificates: str
     private_key: str = field(repr=False)
@@ -73,11 +74,25 @@ def load_identity(folder: Path) -> Identity:
         if not folder.exists():
             _make(folder)
         certificates, private_key, secret = ((folder / name).read_text() for name in FILES)
+        x509.load_pem_x509_certificates(certificates.encode())
         return Identity(certificates, private_key, bytes.fromhex(secret))
     except (OSError, ValueError) as error:
         raise IdentityError(
             f"The keys in {folder} cannot be used ({error}): mend them, or set WAN_DEMO_HOME to a folder for new ones."
         ) from None
+
+
+def vouches(certificate: x509.Certificate) -> bool:
+    """Whether a certificate is of an authority: one that vouches for others, and signs no files."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def pem(*certificates: x509.Certificate) -> str:
+    """The certificates one after another."""
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in certificates)
 
 
 def _make(folder: Path) -> None:
@@ -99,9 +114,8 @@ def _make(folder: Path) -> None:
 def _new_certificates() -> tuple[str, str]:
     """(certificates, private key): C2PA asks for a signing certificate that another one vouches for."""
     root, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    chain = (_certificate("signer", leaf, root), _certificate("root", root, root))
-    pem = "".join(c.public_bytes(Encoding.PEM).decode() for c in chain)
-    return pem, leaf.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    chain = pem(_certificate("signer", leaf, root), _certificate("root", root, root))
+    return chain, leaf.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _certificate(name: str, key: ec.EllipticCurvePrivateKey, issuer: ec.EllipticCurvePrivateKey) -> x509.Certificate:

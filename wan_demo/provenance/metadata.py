@@ -66,7 +66,7 @@ def _boxes(path: Path) -> Iterator[tuple[bytes, bytes]]:
                 size = int.from_bytes(file.read(8), "big")
             if size == 0:
                 size = end - start
-            if size < 8:
+            if not file.tell() - start <= size <= end - start:
                 return
             yield kind, file.read(start + size - file.tell()) if kind == b"uuid" else b""
             file.seek(start + size)

@@ -1,25 +1,29 @@
 """C2PA: a signed manifest inside the file says that a model made it, and that nothing was changed since."""
 
+import io
 import json
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import c2pa
+from cryptography.x509 import load_pem_x509_certificates
 
-from wan_demo.provenance.identity import PRODUCER, Identity
+from wan_demo.provenance.identity import PRODUCER, Identity, pem, vouches
 from wan_demo.provenance.metadata import TRAINED_ALGORITHMIC_MEDIA
 
 FORMAT = "video/mp4"
 GENERATION = f"org.{PRODUCER}.generation"
+NEAR_START = 2**20  # bytes of a file, in which the manifest of one that C2PA cannot read is looked for
 # C2PA's codes (specification 2.1, section 15.2) for a signer we do not know, and for a signature that does not hold
 NOT_OURS = ("signingCredential.", "claimSignature.")
 
 
 @dataclass(frozen=True)
 class Signature:
-    """state: "intact" or "altered" (both signed by us), "foreign" (signed by another, or by nobody one can tell), or
-    "missing". mark: the clip's, where we signed it."""
+    """state: "intact" or "altered" (both signed by us), "foreign" (signed by another, or by nobody one can tell, or no
+    clip of ours), or "missing". mark: the clip's, where we signed it; with "intact" it is one that we made."""
 
     state: str
     mark: str | None = None
@@ -42,7 +46,7 @@ def sign(source: Path, target: Path, identity: Identity, mark: str) -> None:
             {"label": GENERATION, "data": {"id": mark}},
         ],
     }
-    keys = identity.certificates.encode(), identity.private_key.encode()
+    keys = _chain(identity).encode(), identity.private_key.encode()
     try:
         signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, *keys, None))
         builder = c2pa.Builder(manifest, context=_context(identity))
@@ -53,31 +57,70 @@ def sign(source: Path, target: Path, identity: Identity, mark: str) -> None:
 
 
 def read_signature(path: Path, identity: Identity) -> Signature:
-    """What the manifest in a file says, and whether the file is still what was signed."""
+    """What the manifest in a file says, and whether the file is still what was signed.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        found = _read(FORMAT, file, identity)
+        if found.state != "missing":
+            return found
+        file.seek(0)
+        start = file.read(NEAR_START)
+    # A box whose length or name was changed hides the manifest: it is read by itself, and the file is not as signed.
+    place = start.find(b"jumb") - 4
+    length = int.from_bytes(start[max(0, place) : place + 4], "big")
+    found = _read("application/c2pa", io.BytesIO(start[place : place + length]), identity) if place >= 0 else found
+    return Signature("altered", found.mark) if found.state == "intact" else found
+
+
+def _read(kind: str, file: BinaryIO, identity: Identity) -> Signature:
     try:
-        with path.open("rb") as file, c2pa.Reader(FORMAT, file, context=_context(identity)) as reader:
-            found = json.loads(reader.json())
-    except c2pa.C2paError:  # no manifest, or none that can be read: nothing says who signed it
+        with c2pa.Reader(kind, file, context=_context(identity)) as reader:
+            return _judged(reader, identity)
+    except (c2pa.C2paError, LookupError, TypeError):  # no manifest, or none that can be read: nothing says who signed
         return Signature("missing")
-    failures = [entry["code"] for entry in found["validation_results"]["activeManifest"]["failure"]]
-    if any(code.startswith(NOT_OURS) for code in failures):
+
+
+def _judged(reader: c2pa.Reader, identity: Identity) -> Signature:
+    told, label = json.loads(reader.crjson()), reader.get_active_manifest()["label"]
+    manifest = next(each for each in told["manifests"] if each["label"] == label)
+    failures = [entry["code"] for entry in manifest["validationResults"]["failure"]]
+    if any(code.startswith(NOT_OURS) for code in failures) or not _we_signed(manifest, identity):
         return Signature("foreign")
-    mark = _mark(found["manifests"][found["active_manifest"]])
-    return Signature("intact" if found["validation_state"] == "Trusted" else "altered", mark)
+    mark = manifest["assertions"].get(GENERATION, {}).get("id")
+    mark = mark if isinstance(mark, str) and identity.made(mark) else None
+    if reader.get_validation_state() != "Trusted":
+        return Signature("altered", mark)
+    return Signature("intact", mark) if mark else Signature("foreign")
 
 
-def _mark(manifest: dict[str, Any]) -> str | None:
-    for assertion in manifest["assertions"]:
-        if assertion["label"] == GENERATION:
-            return str(assertion["data"]["id"])
-    return None
+def _we_signed(manifest: dict[str, Any], identity: Identity) -> bool:
+    """Whether the certificate is one of ours, not only of an authority that vouches for us and for others.
+
+    An authority gives no number twice; the times are compared because one root may be over several of them.
+    """
+    found = manifest["signature"]["certificateInfo"]
+    said = int(found["serialNumber"], 16), found["validity"]["notBefore"], found["validity"]["notAfter"]
+    return any(
+        said == (ours.serial_number, ours.not_valid_before_utc.isoformat(), ours.not_valid_after_utc.isoformat())
+        for ours in load_pem_x509_certificates(identity.certificates.encode())
+        if not vouches(ours)
+    )
+
+
+def _chain(identity: Identity) -> str:
+    """The signing certificate and those that vouch for it, PEM: the file may hold earlier ones behind them."""
+    first, *others = load_pem_x509_certificates(identity.certificates.encode())
+    return pem(first, *takewhile(vouches, others))
 
 
 def _context(identity: Identity) -> c2pa.Context:
-    """Trust goes back to our own last certificate and to nobody else's; nothing is fetched."""
-    root = identity.certificates[identity.certificates.rindex("-----BEGIN") :]
+    """Trust goes back to the authorities in our own file and to nobody else's; nothing is fetched."""
+    authorities = filter(vouches, load_pem_x509_certificates(identity.certificates.encode()))
     settings = {
-        "trust": {"user_anchors": root},
+        "trust": {"user_anchors": pem(*authorities)},
         "verify": {"verify_trust": True, "remote_manifest_fetch": False},
         "builder": {"thumbnail": {"enabled": False}},
     }

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from wan_demo.policy import Policy, Wanted
+from wan_demo.policy import Policy, PolicyError, Wanted
 from wan_demo.safety.lexicon import build
 from wan_demo.safety.normalise import read
 
@@ -25,7 +25,11 @@ Report = dict[str, dict[str, float]]
 
 
 def term_faults(prompt: str, terms: Wanted) -> Iterator[str]:
-    """What is wrong with a prompt: 'has the term "acme"'. Disguised spellings count, as in the safety rules."""
+    """What is wrong with a prompt: 'has the term "acme"'. Disguised spellings count, as in the safety rules.
+
+    Raises:
+        ValueError: a term has no letters.
+    """
     for term in (*terms.forbidden, *terms.required):
         there = bool(build({"brand": [term]}).groups(read(prompt)))
         if there and term in terms.forbidden:
@@ -76,11 +80,7 @@ def logo_likeness(frames: Sequence[Picture], path: str) -> float:
     Raises:
         ValueError: the file is no picture.
     """
-    logo = cv2.imread(path, cv2.IMREAD_UNCHANGED)
-    if logo is None or logo.ndim != 3:
-        raise ValueError(f"{path} is not a picture in colour")
-    bgr = np.asarray(logo[..., :3], np.uint8)
-    alpha = logo[..., 3] if logo.shape[2] == 4 else np.full(logo.shape[:2], 255, np.uint8)
+    bgr, alpha = _logo(path)
     best = 0.0
     for frame in frames:
         height = round(WIDTH * frame.shape[0] / frame.shape[1])
@@ -91,6 +91,36 @@ def logo_likeness(frames: Sequence[Picture], path: str) -> float:
                 shrunk, mask = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (bgr, alpha))
                 best = max(best, _correlation(np.asarray(small, np.uint8), shrunk, mask > 127))
     return best
+
+
+def try_rules(policy: Policy) -> None:
+    """Read every term and logo of a policy, so that a bad one is told of before any work.
+
+    Raises:
+        PolicyError: one cannot be used.
+    """
+    try:
+        list(term_faults("", policy.terms))
+        for path in (*policy.logos.forbidden, *policy.logos.required):
+            _logo(path)
+    except ValueError as error:
+        reason = str(error).rstrip(".")
+        raise PolicyError(f"The operator's rules cannot be used ({reason}): mend them.") from None
+
+
+def _logo(path: str) -> tuple[Picture, Picture]:
+    """A picture (H, W, 3) in BGR, and how solid it is (H, W), 0 to 255; one in grey becomes one in colour.
+
+    Raises:
+        ValueError: the file is no picture.
+    """
+    found = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+    if found is None or found.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"{path} is not a picture that can be read")
+    logo = np.asarray(found if found.dtype == np.uint8 else found // 257, np.uint8)
+    logo = np.asarray(cv2.cvtColor(logo, cv2.COLOR_GRAY2BGR) if logo.ndim == 2 else logo, np.uint8)
+    alpha = logo[..., 3] if logo.shape[2] == 4 else np.full(logo.shape[:2], 255, np.uint8)
+    return logo[..., :3], alpha
 
 
 def _correlation(picture: Any, logo: Any, mask: Any) -> float:

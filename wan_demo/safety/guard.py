@@ -25,6 +25,7 @@ class Guard:
     def __init__(self, checker: Checker) -> None:
         self.checker = checker
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked = 0
 
     def check(self, frames: npt.NDArray[np.uint8]) -> None:
         """Have the checker look at frames (N, H, W, 3).
@@ -56,19 +57,21 @@ class Guard:
         assert process.stdin is not None
         assert process.stdout is not None
         timer = threading.Timer(self.checker.seconds, process.kill)
+        timer.daemon = True
         timer.start()
+        self._asked += 1
         try:
-            pickle.dump(frames, process.stdin)
+            pickle.dump((self._asked, frames), process.stdin)
             process.stdin.flush()
             line = process.stdout.readline()
         except OSError:  # it ended while it was spoken to
             line = b""
-        in_time = timer.is_alive()
-        timer.cancel()
+        finally:
+            in_time = timer.is_alive()
+            timer.cancel()
         if not line:
             return {"error": "ended unexpectedly" if in_time else f"took more than {self.checker.seconds:g} s"}
-        answer: dict[str, str | None] = json.loads(line)
-        return answer
+        return _answer(line, self._asked)
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
@@ -80,13 +83,26 @@ class Guard:
         return self._process
 
 
+def _answer(line: bytes, asked: int) -> dict[str, str | None]:
+    """What a line says to question number `asked`; anything else is an error: another clip's must not pass."""
+    try:
+        number, kind, text = json.loads(line)
+    except (ValueError, TypeError):
+        return {"error": "gave no answer that can be read"}
+    if (number, kind) not in ((asked, "fault"), (asked, "error")) or not isinstance(text, str | None):
+        return {"error": "gave an answer to something else"}
+    return {kind: text}
+
+
 def serve(use: str, options: str) -> None:
-    """The process: an answer in JSON on stdout for every pickled array on stdin, until that is closed."""
-    out, sys.stdout = sys.stdout, sys.stderr  # what the checker prints is no answer
+    """The process: for every pickled [number, array] on stdin, until that is closed, an answer in JSON on what was
+    stdout: [number, "fault" or "error", text]."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what the checker prints is no answer, nor what a library or a program that it starts does
     look = None
     while True:
         try:
-            frames = pickle.load(sys.stdin.buffer)
+            number, frames = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         try:
@@ -96,9 +112,9 @@ def serve(use: str, options: str) -> None:
             fault = look(frames)
             if not (fault is None or isinstance(fault, str)):
                 raise TypeError(f"gave {type(fault).__name__}, not a sentence or None")
-            answer = {"fault": fault}
+            answer = number, "fault", fault
         except Exception as error:  # noqa: BLE001 - the boundary of the process: every failure becomes an answer
-            answer = {"error": f"failed ({error})".replace("\n", " ")}
+            answer = number, "error", f"failed ({error})".replace("\n", " ")
         print(json.dumps(answer), file=out, flush=True)
 
 

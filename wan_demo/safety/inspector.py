@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from wan_demo.policy import Policy, Wanted
 from wan_demo.request import Request, RequestError
-from wan_demo.safety.brand import picture_faults, picture_report, term_faults
+from wan_demo.safety.brand import picture_faults, picture_report, term_faults, try_rules
 from wan_demo.safety.frames import UnsafeClipError
 from wan_demo.safety.guard import Guard
 
@@ -21,9 +21,14 @@ LARGEST, SHORT_SIDE = 1080, 360  # pixels of a shorter side, that the rules and 
 
 
 class Inspector:
-    """A policy at work. Close it to end its checkers' processes."""
+    """A policy at work. Close it to end its checkers' processes.
+
+    Raises:
+        PolicyError: a term or a logo of it cannot be used.
+    """
 
     def __init__(self, policy: Policy) -> None:
+        try_rules(policy)
         self.policy = policy
         self.guards = [Guard(checker) for checker in policy.checkers]
 

@@ -24,7 +24,12 @@ SIGNATURES = {
     "foreign": "not ours",
     "missing": "none",
 }
-WATERMARKS = {"ours": "ours", "copied": "of another clip of ours, copied onto this picture", "none": "none found"}
+WATERMARKS = {
+    "ours": "ours",
+    "copied": "of another clip of ours, copied onto this picture",
+    "doubtful": "of a clip of ours, but too few pictures to tell whether it shows that clip: check a longer part of it",
+    "none": "none found",
+}
 
 
 class CheckTab:
@@ -58,7 +63,7 @@ def describe(finding: Finding, record: Mapping[str, Any] | None) -> str:
         "id": finding.mark or "none",
     }
     if finding.source:
-        rows["copied from"] = finding.source
+        rows["copied from" if finding.watermark == "copied" else "watermark of"] = finding.source
     if finding.missing:
         rows["missing"] = ", ".join(finding.missing)
     if finding.mark:

@@ -9,6 +9,7 @@ from wan_demo.integrity import WeightsError
 from wan_demo.locate import at_hand
 from wan_demo.policy import FILE, PolicyError, load_policy
 from wan_demo.request import RequestError
+from wan_demo.safety.brand import try_rules
 from wan_demo.setup import Setup
 from wan_demo.store import home
 from wan_demo.worker import Worker
@@ -21,6 +22,7 @@ def serve(setup: Setup, host: str, port: int | None, share: bool) -> int:
     """Have the weights here, load the models beside, open the page, and wait; returns the exit code."""
     try:
         policy = load_policy(home() / FILE)
+        try_rules(policy)
         workshop, setup = open_workshop(setup)
     except (WeightsError, RequestError, PolicyError) as error:
         print(error, file=sys.stderr)
