@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Generator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from wan_demo.pipeline import draw, result_of, with_less_memory
 from wan_demo.plans import GIB, PLANS, Plan, named, smaller
 from wan_demo.presets import Preset, find
 from wan_demo.request import Delivery, Request, RequestError
+from wan_demo.shelf import Shelf
 
 PROMPT = "a red ball moves right over green grass"
 TERA = 1e12
@@ -40,12 +41,29 @@ def plain(tiny_full: Preset, tiny_distilled: Preset) -> dict[str, npt.NDArray[np
 
 @pytest.mark.parametrize("plan", PLANS[1:], ids=lambda plan: plan.name)
 def test_every_plan_gives_the_frames_of_the_plain_one(
-    plan: Plan, tiny_full: Preset, tiny_distilled: Preset, plain: dict[str, npt.NDArray[np.uint8]]
+    plan: Plan,
+    tiny_full: Preset,
+    tiny_distilled: Preset,
+    plain: dict[str, npt.NDArray[np.uint8]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Pieces round otherwise, in the last bit. A tiny clip is smaller than a tile, so tiles change nothing here."""
+    """Pieces round otherwise, in the last bit, and so do parts at another address. A tiny clip is smaller than a tile,
+    so tiles change nothing here. Another name for the CPU stands for a device that parts are lent to.
+    """
+    lent = list[str]()
+    real = placement.lent
+
+    def lend(part: torch.nn.Module, device: torch.device) -> AbstractContextManager[None]:
+        lent.append(type(part).__name__)
+        return real(part, device)
+
+    monkeypatch.setattr(placement, "lent", lend)
     for preset in (tiny_full, tiny_distilled):
-        made = frames(preset, models.load(preset, plan=plan))
-        assert np.abs(made.astype(int) - plain[preset.tier].astype(int)).max() <= (plan.pieces > 1)
+        made = frames(preset, models.load(preset, "cpu:0", plan))
+        away = {"text_encoder", "high", "low", "vae"} - plan.stays
+        assert ("UMT5EncoderModel" in lent) is ("text_encoder" in away)
+        assert ("WanTransformer3DModel" in lent) is ("high" in away and not plan.streamed)
+        assert np.abs(made.astype(int) - plain[preset.tier].astype(int)).max() <= 1
 
 
 @pytest.mark.gpu
@@ -139,6 +157,34 @@ def test_a_chain_that_runs_out_of_memory_still_makes_the_clip(
     latents = result_of(with_less_memory(parts, lambda: draw(request, tiny_full, parts, Clock())))  # type: ignore[arg-type]
     monkeypatch.undo()
     assert torch.equal(latents.x, result_of(draw(request, tiny_full, tiny_models, Clock())).x)
+
+
+def test_models_that_overflow_the_device_are_loaded_by_a_smaller_plan(
+    tiny_full: Preset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tried = models.load, list[str]()
+
+    def load(preset: Preset, device: str, plan: Plan, shared: models.Shared | None) -> Models:
+        tried.append(plan.name)
+        if len(tried) < 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(preset, device, plan, shared)
+
+    monkeypatch.setattr(models, "load", load)
+    _, parts = Shelf([tiny_full], "cpu").take("full")
+    assert tried == [plan.name for plan in PLANS[:3]]
+    assert parts.plan == PLANS[2]
+
+
+def test_models_that_fit_by_no_plan_are_told(tiny_full: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*arguments: object) -> Models:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(models, "load", load)
+    shelf = Shelf([tiny_full], "cpu")
+    with pytest.raises(WeightsError, match="too little memory"):
+        shelf.take("full")
+    assert [told for told in shelf.chores() if told]  # the process that holds the models lives on, and tells what fits
 
 
 def test_plans_have_names_and_an_order() -> None:

@@ -120,8 +120,9 @@ def generate(options: argparse.Namespace) -> int:
     timings, key = Timings(), (setup.family, request.tier, request.mode, setup.device)
     try:
         identity = load_identity(home() / KEYS)
-        preset, parts = shelf.Shelf(at_hand(setup), setup.device, setup.plan).take(request.tier)
         with closing(Inspector(load_policy(home() / FILE))) as inspector:
+            inspector.check_request(request)  # before weights are fetched for it
+            preset, parts = shelf.Shelf(at_hand(setup), setup.device, setup.plan).take(request.tier)
             events = pipeline.generate(request, preset, parts, identity, output, inspector, timings.expected(key))
             published = _watch(events)
     except (RequestError, *SAID):

@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderMode
 from wan_demo import placement, quantize
 from wan_demo.finish.refine import Refiner, load_refiner
 from wan_demo.integrity import WeightsError, contents, inspect, verify
-from wan_demo.plans import PLANS, Plan
+from wan_demo.plans import PLANS, Plan, smaller
 from wan_demo.presets import Preset
 from wan_demo.reader import Reader
 from wan_demo.shapes import Compression
@@ -30,6 +30,7 @@ EXPERTS = ("high", "low")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 LARGE = 1 << 30  # bytes of a text encoder from which on it is worth a place on the disk not to load it
 WINDOW = 512  # tokens of a prompt that Wan reads
+HOME = torch.device("cpu")  # where parts are that are not on the device
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Models:
         """A part, by its name here, on the device at least as long as the block lasts."""
         part = getattr(self, name)
         streamed = self.plan.streamed and name in EXPERTS
-        if part is None or streamed or name in self.plan.stays or self.device.type == "cpu":
+        if part is None or streamed or name in self.plan.stays or self.device == HOME:
             yield part
         else:
             with placement.lent(part, self.device):
@@ -157,6 +158,18 @@ def load(
         models.upsampler = models.shared.upsampler
     models.follow(plan)
     return models
+
+
+def step_down(plan: Plan) -> Plan:
+    """The plan to go on with where the device's memory overflowed.
+
+    Raises:
+        WeightsError: there is no smaller one.
+    """
+    less = smaller(plan)
+    if less is None:
+        raise WeightsError("The device has too little memory for this model: end what else uses it, and try again.")
+    return less
 
 
 def load_shared(root: Path, precision: str, device: str) -> Shared:

@@ -24,14 +24,12 @@ from wan_demo.events import Event, Notice, Progress, Published
 from wan_demo.finish.frame_rate import Means
 from wan_demo.finish.mend import mend
 from wan_demo.flow import add_noise
-from wan_demo.models import Models, WeightsError
-from wan_demo.plans import smaller
+from wan_demo.models import Models, step_down
 from wan_demo.presets import Preset
 from wan_demo.provenance.identity import Identity
 from wan_demo.publish import publish
-from wan_demo.request import Request, RequestError
+from wan_demo.request import Request
 from wan_demo.safety.inspector import Inspector
-from wan_demo.safety.prompt import screen
 from wan_demo.shapes import ClipShape
 from wan_demo.sound.track import Given
 from wan_demo.text import check_prompt, unknown_words
@@ -94,10 +92,6 @@ def generate(
 def _admit(request: Request, preset: Preset, models: Models, inspector: Inspector) -> None:
     """Refuse what may not or cannot be made, before anything is. Raises RequestError."""
     preset.check(request)
-    for text in (request.prompt, request.negative, request.sound.narration):
-        refusal = screen(text)
-        if refusal is not None:
-            raise RequestError(refusal.sentence)
     inspector.check_request(request)
     check_prompt(request.prompt, models.tokenizer)
     check_prompt(request.negative, models.tokenizer, "negative prompt")
@@ -115,11 +109,8 @@ def with_less_memory(
         with suppress(torch.OutOfMemoryError):
             return (yield from make())
         gc.collect()  # what the failed run held is let go only now
-        plan = smaller(models.plan)
-        if plan is None:
-            raise WeightsError("The device has too little memory for this model: end what else uses it, and try again.")
-        models.follow(plan)
-        yield Notice(f"The device's memory was full, so from now on {plan.why}, which takes longer.")
+        models.follow(step_down(models.plan))
+        yield Notice(f"The device's memory was full, so from now on {models.plan.why}, which takes longer.")
 
 
 def decoded(latents: Latents, models: Models, clock: Clock) -> Generator[Progress, None, Clip]:

@@ -1,11 +1,14 @@
 """The tiers that are loaded in this process, each by the memory plan that fits."""
 
+import gc
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+import torch
+
 from wan_demo import fit, models, tricks
 from wan_demo.integrity import WeightsError
-from wan_demo.models import Models
+from wan_demo.models import Models, Shared
 from wan_demo.plans import GIB, Fit, named
 from wan_demo.presets import Preset
 from wan_demo.request import RequestError
@@ -38,10 +41,18 @@ class Shelf:
         shared = next((held.shared for held in self.loaded.values()), None)
         if not _small(preset):
             self.loaded.clear()
-        plan = fit.choose(preset, self.device, self.plan)
-        self.loaded[tier] = models.load(preset, self.device, plan, shared)
+        self.loaded[tier] = self._load(preset, shared)
         tricks.speed_up(self.loaded[tier], preset.tricks)
         return preset, self.loaded[tier]
+
+    def _load(self, preset: Preset, shared: Shared | None) -> Models:
+        """By the plan that should fit; where the device's memory overflows all the same, by the next smaller one."""
+        plan = fit.choose(preset, self.device, self.plan)
+        while True:
+            with suppress(torch.OutOfMemoryError):
+                return models.load(preset, self.device, plan, shared)
+            gc.collect()  # what was loaded is let go only now
+            plan = models.step_down(plan)
 
     def chores(self) -> Iterator[tuple[Fit, ...]]:
         """What is worth doing while nobody waits, a piece at a time: load what can be held at once (all tiers if they
@@ -60,7 +71,7 @@ class Shelf:
                 _ = next(iter(self.loaded.values())).text_encoder  # the others share it
                 yield ()
         found: tuple[Fit, ...] = ()
-        with suppress(RequestError, OSError):
+        with suppress(RequestError, OSError, torch.OutOfMemoryError):
             plan = named(self.plan) if self.plan else None
             for preset in self.presets.values():
                 for one in fit.sizes(preset):

@@ -145,6 +145,7 @@ def _serve(pipe: Connection, aside: Connection, presets: Sequence[Preset], devic
         request, output = job
         try:
             inspector = inspector or Inspector(load_policy(home() / FILE))
+            inspector.check_request(request)  # before weights are loaded for it
             _pass_on(pipe, make_clip(request, output, held.take(request.tier), inspector, device))
         except Exception as error:  # noqa: BLE001 - the boundary of the process: every failure becomes a sentence
             pipe.send(("failed", failure(error)))

@@ -206,7 +206,7 @@ def test_buttons_follow_the_job(tab: CreateTab) -> None:
     assert tab.generate not in tab.begin()  # nothing would give it back if the queue were full
     first = next(tab.run(VISITOR, *FORM.values()))
     assert not first[tab.generate].interactive
-    cancelled = tab.cancelled()
+    cancelled = tab.cancelled(VISITOR, "distilled", "1280x720", 2, "chain")
     assert (cancelled[tab.generate].interactive, cancelled[tab.cancel].interactive) == (True, False)
     assert "Cancelled; nothing was kept." in cancelled[tab.status]
 
@@ -235,6 +235,16 @@ def test_what_does_not_fit_cannot_be_asked_for(tab: CreateTab, worker: Double) -
     texts = {tier: text for text, tier in tab.desk.tier_choices("anonymous")}
     assert "does not fit this machine" in texts["distilled"]
     assert "its models alone: 12 s, estimated" in texts["full"]
+
+
+def test_what_does_not_fit_is_not_made_by_any_way(tab: CreateTab, worker: Double) -> None:
+    worker.fits = (fit(False),)
+    shown = list(tab.run(VISITOR, *FORM.values()))
+    assert len(shown) == 1
+    assert "This does not fit here (all is &lt;here&gt;): choose another tier" in shown[0][tab.status]
+    chosen = ("distilled", "640x360", 2, "chain")
+    assert not tab.end(VISITOR, *chosen)[tab.generate].interactive
+    assert not tab.cancelled(VISITOR, *chosen)[tab.generate].interactive
 
 
 def test_what_the_page_offers_can_be_made() -> None:

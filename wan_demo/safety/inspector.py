@@ -13,6 +13,7 @@ from wan_demo.request import Request, RequestError
 from wan_demo.safety.brand import picture_faults, picture_report, term_faults, try_rules
 from wan_demo.safety.frames import UnsafeClipError
 from wan_demo.safety.guard import Guard
+from wan_demo.safety.prompt import screen
 
 Frame = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
@@ -33,11 +34,16 @@ class Inspector:
         self.guards = [Guard(checker) for checker in policy.checkers]
 
     def check_request(self, request: Request) -> None:
-        """Refuse what the operator does not allow.
+        """Refuse what nobody may have, and what the operator does not allow.
 
         Raises:
-            RequestError: the label is to be left out, or a term is there, or missing, against the rules.
+            RequestError: a text breaks a safety rule; the label is to be left out, or a term is there, or missing,
+                against the operator's rules.
         """
+        for text in (request.prompt, request.negative, request.sound.narration):
+            refusal = screen(text)
+            if refusal is not None:
+                raise RequestError(refusal.sentence)
         if request.delivery.label.place == "off" and not self.policy.label_may_be_off:
             raise RequestError("The label cannot be left out here: choose a place for it.")
         shown = f"{request.prompt}\n{request.sound.narration}".strip()

@@ -213,11 +213,11 @@ class CreateTab:
             show_progress_on=[self.status],
             api_visibility="private",
         )
-        job.then(self.end, None, buttons, **quiet)
-        self.cancel.click(self.cancelled, None, [*buttons, self.status], cancels=[job], **quiet)
+        chosen = [self.tier, self.size, self.duration, self.mode]
+        job.then(self.end, chosen, buttons, **quiet)
+        self.cancel.click(self.cancelled, chosen, [*buttons, self.status], cancels=[job], **quiet)
         self.sound.change(heard, self.sound, self.player, **quiet)
         self.dice.click(new_seed, None, self.seed, **quiet)
-        chosen = [self.tier, self.size, self.duration, self.mode]
         changed = [self.tier.input, self.size.input, self.duration.input, self.mode.input, self.clock.tick]
         gr.on(changed, self.look, chosen, [self.fits, self.generate, self.tier, self.clock], **quiet)
 
@@ -231,9 +231,10 @@ class CreateTab:
         if fit is None:
             return {self.fits: "", self.generate: gr.Button(interactive=True)}
         price, kind = self.desk.price(tier, size, duration, mode), kind_of(visitor)
-        shown, possible = draw.fits(fit), fit.fits and (price is None or price.within(kind))
+        shown = draw.fits(fit)
         if fit.fits and price is not None:
             shown += draw.price(price, kind)
+        possible = self.desk.possible(tier, size, duration, mode, kind)
         updates = {self.fits: shown, self.generate: gr.Button(interactive=possible)}
         return {**updates, **self.refresh(visitor), self.clock: gr.Timer(active=False)}
 
@@ -241,11 +242,13 @@ class CreateTab:
         """Cancel works while a job waits, too; Generate stays, since a full queue refuses without telling a handler."""
         return {self.cancel: gr.Button(interactive=True), self.status: draw.message("")}
 
-    def end(self) -> Updates:
-        return {self.generate: gr.Button(interactive=True), self.cancel: gr.Button(interactive=False)}
+    def end(self, visitor: gr.Request, tier: str, size: str, duration: float | None, mode: str) -> Updates:
+        possible = self.desk.possible(tier, size, duration, mode, kind_of(visitor))
+        return {self.generate: gr.Button(interactive=possible), self.cancel: gr.Button(interactive=False)}
 
-    def cancelled(self) -> Updates:
-        return {**self.end(), self.status: draw.message("Cancelled; nothing was kept.")}
+    def cancelled(self, visitor: gr.Request, tier: str, size: str, duration: float | None, mode: str) -> Updates:
+        ended = self.end(visitor, tier, size, duration, mode)
+        return {**ended, self.status: draw.message("Cancelled; nothing was kept.")}
 
     @property
     def form(self) -> dict[str, Any]:

@@ -64,10 +64,22 @@ class Desk:
         return None if self.lender is None else self.lender.price(self._drawn(tier, size, duration_s), mode)
 
     def admit(self, request: Request, size: str, kind: str) -> None:
-        """Refuse what a day's quota of this kind of visitor does not pay for. Raises RequestError."""
+        """Refuse what does not run here, or what a day's quota of this kind of visitor does not pay for.
+
+        Raises:
+            RequestError: either.
+        """
+        fit = self.fit(request.tier, size)
+        if fit is not None and not fit.fits:
+            raise RequestError(f"This does not fit here ({fit.why}): choose another tier or a smaller size.")
         price = self.price(request.tier, size, request.duration_s, request.mode)
         if price is not None and not price.within(kind):
             raise RequestError(draw.beyond(price, kind))
+
+    def possible(self, tier: str, size: str, duration_s: float | None, mode: str, kind: str) -> bool:
+        """Whether this kind of visitor may ask for it, as far as is known."""
+        fit, price = self.fit(tier, size), self.price(tier, size, duration_s, mode)
+        return (fit is None or fit.fits) and (price is None or price.within(kind))
 
     def _drawn(self, tier: str, size: str, duration_s: float | None = None) -> Preset:
         preset = self.preset(tier)
