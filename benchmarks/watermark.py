@@ -50,6 +50,7 @@ PROMPTS = (
     "an orange ball bounces in the snow",
     "a pink star spins over green grass",
 )
+UNMARKED_FRAMES = 8
 CLEAN = ("-crf", "17")
 HALF = "lutrgb=r=val*.5:g=val*.5:b=val*.5"
 MORE = "lutrgb=r=clip(val*1.5\\,0\\,255):g=clip(val*1.5\\,0\\,255):b=clip(val*1.5\\,0\\,255)"
@@ -222,19 +223,20 @@ def attacked(marked: list[Marked], attack: str, folder: Path) -> dict[str, float
 
 
 def false_alarms(count: int, identity: Identity) -> dict[str, Any]:
-    """Payloads read in unmarked pictures that are clear enough to be looked into, of which one in 2**24 should pass the
-    keyed check, and how many passed."""
+    """Readings of unmarked clips, the payloads among them that are clear enough to be looked into, of which one in
+    2**24 should pass the keyed check, and how many clips were taken for ours."""
     clear = tried = accepted = 0
     for i in tqdm(range(count), desc="unmarked", file=sys.stderr, mininterval=5):
-        frame = natural(10**6 + i, 1).frames[0]
-        y, _, blue = cv2.split(cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb))
-        picture = Picture.of(np.asarray(y, np.uint8), np.asarray(blue, np.uint8))
-        found = [candidates for candidates, _ in readings([[picture]], identity.carrier_key)]
+        pictures = []
+        for frame in natural(10**6 + i, UNMARKED_FRAMES).frames:
+            y, _, blue = cv2.split(cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb))
+            pictures.append(Picture.of(np.asarray(y, np.uint8), np.asarray(blue, np.uint8)))
+        found = [candidates for candidates, _ in readings([pictures], identity.carrier_key)]
         likely = [payload for candidates in found for payload, likeness in candidates if likeness >= CLEAR]
         tried, clear = tried + len(found), clear + len(likely)
         accepted += any(identity.made(payload.hex()) for payload in likely)
     expected = clear / 2**24 / count
-    return {"pictures": count, "readings": tried, "clear": clear, "accepted": accepted, "expected_false": expected}
+    return {"clips": count, "readings": tried, "clear": clear, "accepted": accepted, "expected_false": expected}
 
 
 def encode(source: Path, target: Path, options: tuple[str, ...]) -> Path:
