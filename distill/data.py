@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from distill import parallel
 from distill.captions import paraphrase
-from distill.world import ALL, PERIOD_S, TRAIN, Camera, Shot, draw
+from distill.world import ALL, PERIOD_S, TRAIN, Camera, Combination, Shot, draw
 from wan_demo.presets import find
 from wan_demo.shapes import ClipShape
 from wan_demo.text import encode_prompts
@@ -79,8 +79,10 @@ class LatentSet:
 
 
 @torch.no_grad()
-def encode_set(vae: AutoencoderKLWan, camera: Camera, seed: int, count: int, batch: int = 8) -> LatentSet:
-    """Draw `count` clips of training combinations and encode them; normalised by the autoencoder's mean and std.
+def encode_set(
+    vae: AutoencoderKLWan, camera: Camera, seed: int, count: int, pool: Sequence[Combination] = TRAIN, batch: int = 8
+) -> LatentSet:
+    """Draw `count` clips of combinations from `pool` and encode them; normalised by the autoencoder's mean and std.
 
     A single frame is of a random moment.
     """
@@ -91,7 +93,7 @@ def encode_set(vae: AutoencoderKLWan, camera: Camera, seed: int, count: int, bat
         shots = []
         for i in range(start, min(start + batch, count)):
             rng = generator(seed, i)
-            combination = TRAIN[rng.integers(len(TRAIN))]
+            combination = pool[int(rng.integers(len(pool)))]
             start_s = rng.uniform(0, PERIOD_S) if camera.frames == 1 else 0.0
             shots.append(draw(combination, int(rng.integers(2**31)), replace(camera, start_s=start_s)))
         x = torch.stack([to_pixels(shot.frames) for shot in shots]).to(vae.device)
@@ -161,10 +163,12 @@ class Captions:
         return encode_prompts([""] * count, self.tokenizer, self.encoder).embeds
 
 
-def cached_set(path: Path, vae: AutoencoderKLWan, camera: Camera, seed: int, count: int) -> LatentSet:
+def cached_set(
+    path: Path, vae: AutoencoderKLWan, camera: Camera, seed: int, count: int, pool: Sequence[Combination] = TRAIN
+) -> LatentSet:
     """`encode_set`, kept in a file."""
     if not path.exists():
-        made = encode_set(vae, camera, seed, count)
+        made = encode_set(vae, camera, seed, count, pool)
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save((made.x, made.which, made.near), path)
     return LatentSet(*torch.load(path, weights_only=True))

@@ -24,7 +24,7 @@ from distill import (
 )
 from distill.config import Recipe
 from distill.data import FEW, FINISH, FULL, LAYOUT, STILL, Captions, LatentSet, cached_set, generator
-from distill.world import Camera
+from distill.world import TRAIN, Camera
 from wan_demo import models
 from wan_demo.presets import Preset
 
@@ -152,7 +152,9 @@ class Materials:
     def _set(self, name: str, camera: Camera, seed: int, count: int) -> LatentSet:
         vae = AutoencoderKLWan.from_pretrained(self.weights / "vae", torch_dtype=torch.float32)
         path, seed = self.runs / "latents" / f"{name}-{parallel.rank()}.pt", seed + parallel.rank()
-        return cached_set(path, vae.eval().to(self.plan.device), camera, seed, count)
+        often = dict(self.plan.often)
+        pool = [c for c in TRAIN for _ in range(often.get(c.motion, 1))]
+        return cached_set(path, vae.eval().to(self.plan.device), camera, seed, count, pool)
 
 
 VERBS = {

@@ -183,7 +183,7 @@ _POCKET_TIERS = (
         guided(40, 6.0, _BOUNDARY, _RESTART),
         guidance=2.5,
         knows=_KNOWS,
-        measured=Measured(0.745, 200),
+        measured=Measured(0.775, 200),
     ),
     Preset(
         "pocket",
@@ -196,7 +196,7 @@ _POCKET_TIERS = (
         Schedule((1.0, 0.94, 0.8, _BOUNDARY), (1 / 3, 0.0), (1.0, 0.94, 0.8, _BOUNDARY, 0.0)),
         guidance=1.0,
         knows=_KNOWS,
-        measured=Measured(0.68, 200),
+        measured=Measured(0.745, 200),
     ),
 )
 _WAN22_WEIGHTS = Path("wan22")
