@@ -37,14 +37,15 @@ def home() -> Path:
     return Path(os.environ.get("WAN_DEMO_HOME") or Path(cache) / "wan_demo")
 
 
-class Timings:
-    """Seconds a stage by family, tier, mode and device.
-
-    A help, not a need: where the file cannot be written or read, nothing is remembered and nothing fails.
-    """
+class Memory:
+    """A help, not a need: where the file cannot be written or read, nothing is remembered and nothing fails."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or home() / "store.sqlite3"
+
+
+class Timings(Memory):
+    """Seconds a stage by family, tier, mode and device."""
 
     def record(self, key: tuple[str, str, str, str], seconds: Mapping[str, float]) -> None:
         """Remember a run. key: family, tier, mode, device."""
@@ -62,14 +63,8 @@ class Timings:
         return {stage: sorted(values)[len(values) // 2] for stage, values in by_stage.items()}
 
 
-class Loans:
-    """How long a lent GPU took, by family, tier and mode.
-
-    Like Timings, a help: where the file cannot be written or read, nothing is remembered and nothing fails.
-    """
-
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path or home() / "store.sqlite3"
+class Loans(Memory):
+    """How long a lent GPU took, by family, tier and mode."""
 
     def record(self, key: tuple[str, str, str], work: float, seconds: float, before: float) -> None:
         """Remember a clip: its floating-point operations, its seconds, and those until it could begin."""
@@ -88,14 +83,8 @@ class Loans:
         return None
 
 
-class Records:
-    """The reports of published clips, by their mark, so that a file which lost its own words can be told of.
-
-    Like Timings, a help: where the file cannot be written or read, nothing is remembered and nothing fails.
-    """
-
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path or home() / "store.sqlite3"
+class Records(Memory):
+    """The reports of published clips, by their mark, so that a file which lost its own words can be told of."""
 
     def record(self, mark: str, file: Path, report: Mapping[str, Any], fingerprint: bytes = b"") -> None:
         """Remember what `file` is and shows; a clip made again takes the older one's place."""
@@ -120,14 +109,8 @@ class Records:
         return None
 
 
-class Digests:
-    """What large files hashed to, so that 126 GB are not read again at each start; a changed file is not known.
-
-    Like Timings, a help: where the file cannot be written or read, nothing is remembered and nothing fails.
-    """
-
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path or home() / "store.sqlite3"
+class Digests(Memory):
+    """What large files hashed to, so that 126 GB are not read again at each start; a changed file is not known."""
 
     def record(self, file: Path, digest: str) -> None:
         """Remember the digest of `file` as it is now."""
@@ -137,21 +120,13 @@ class Digests:
     def find(self, file: Path) -> str | None:
         """The digest of `file`, if neither its size nor its time has changed since."""
         with suppress(OSError, sqlite3.Error), _opened(self.path, _DIGESTS) as db:
-            row = db.execute(
-                "SELECT digest FROM digests WHERE path=? AND size=? AND mtime_ns=?", _state(file)
-            ).fetchone()
+            row = db.execute(_DIGEST, _state(file)).fetchone()
             return str(row[0]) if row else None
         return None
 
 
-class Prompts:
-    """What a text encoder made of prompts: bytes by a key that names the encoder too. ROOM bytes are kept.
-
-    Like Timings, a help: where the file cannot be written or read, nothing is remembered and nothing fails.
-    """
-
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path or home() / "store.sqlite3"
+class Prompts(Memory):
+    """What a text encoder made of prompts: bytes by a key that names the encoder too. ROOM bytes are kept."""
 
     def record(self, key: str, made: bytes) -> None:
         with suppress(OSError, sqlite3.Error), _opened(self.path, _PROMPTS) as db:
