@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 import tempfile
-import traceback
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -16,10 +15,9 @@ from tqdm import tqdm
 
 from wan_demo import machine
 from wan_demo.events import STAGES, Event, Notice, Published
-from wan_demo.integrity import WeightsError
-from wan_demo.policy import FILE, PolicyError, load_policy
+from wan_demo.policy import FILE, load_policy
 from wan_demo.presets import find
-from wan_demo.provenance.identity import IdentityError, load_identity
+from wan_demo.provenance.identity import load_identity
 from wan_demo.request import (
     CAPTIONS,
     CODECS,
@@ -38,11 +36,10 @@ from wan_demo.request import (
     parse_fps,
     parse_size,
 )
-from wan_demo.safety.frames import UnsafeClipError
 from wan_demo.setup import add_flags, read
+from wan_demo.worker import SAID, JobError, failure, make_clip
 
 FAILED, REFUSED, ALTERED, NO_TRACE = 1, 2, 3, 4
-SAID = (WeightsError, UnsafeClipError, IdentityError, PolicyError)  # in a sentence that is meant for the user
 
 
 class Parser(argparse.ArgumentParser):
@@ -62,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     except RequestError as error:
         print(error, file=sys.stderr)
         return REFUSED
-    except SAID as error:
+    except (JobError, *SAID) as error:
         print(error, file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
@@ -112,27 +109,19 @@ def generate(options: argparse.Namespace) -> int:
     output = options.output or Path(f"wan_demo-{request.tier}-{request.seed}.mp4")
     check_output(output)
 
-    from wan_demo import pipeline, shelf  # heavy: not before the request has been found good
+    from wan_demo import shelf  # heavy: not before the request has been found good
     from wan_demo.locate import at_hand
     from wan_demo.safety.inspector import Inspector
-    from wan_demo.store import KEYS, Records, Timings, home
+    from wan_demo.store import KEYS, home
 
-    timings, key = Timings(), (setup.family, request.tier, request.mode, setup.device)
     try:
-        identity = load_identity(home() / KEYS)
+        load_identity(home() / KEYS)  # a fault of keys or request is told before weights come
         with closing(Inspector(load_policy(home() / FILE))) as inspector:
-            inspector.check_request(request)  # before weights are fetched for it
-            preset, parts = shelf.Shelf(at_hand(setup), setup.device, setup.plan).take(request.tier)
-            events = pipeline.generate(request, preset, parts, identity, output, inspector, timings.expected(key))
-            published = _watch(events)
-    except (RequestError, *SAID):
-        raise
-    except Exception as error:  # noqa: BLE001 - the boundary of the program
-        traceback.print_exc()
-        print(f"The clip could not be made ({error}): try again, and if it stays, report it.", file=sys.stderr)
-        return FAILED
-    timings.record(key, published.report["seconds"])
-    Records().record(published.report["id"], published.path, published.report, published.fingerprint)
+            inspector.check_request(request)
+            taken = shelf.Shelf(at_hand(setup), setup.device, setup.plan).take(request.tier)
+            published = _watch(make_clip(request, output, taken, inspector, setup.device))
+    except Exception as error:
+        raise failure(error) from error
     print(json.dumps(published.report) if options.json else published.path)
     return 0
 

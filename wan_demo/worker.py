@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # The events too, for the page.
 __all__ = ["STAGES", "Event", "JobError", "Notice", "Progress", "Published", "Worker"]
 
+SAID = (WeightsError, UnsafeClipError, IdentityError, PolicyError)  # in a sentence that is meant for the user
 ENDED = "The process that holds the models ended unexpectedly: press Generate to start it again."
 
 
@@ -187,7 +188,7 @@ def failure(error: Exception) -> RequestError | JobError:
     """The error as a sentence for the person: a refusal, or a failure of ours, whose traceback is printed."""
     if isinstance(error, RequestError | JobError):
         return error
-    if isinstance(error, WeightsError | UnsafeClipError | IdentityError | PolicyError):
+    if isinstance(error, SAID):
         return JobError(str(error))
     traceback.print_exception(error)
     return JobError(f"The clip could not be made ({error}): try again, and if it stays, report it.")
