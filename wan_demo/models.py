@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class Models:
     high: WanTransformer3DModel
     low: WanTransformer3DModel
     upsampler: LTXLatentUpsamplerModel | None = None
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    device: torch.device = HOME
     plan: Plan = PLANS[0]
     pinned: bool = True
 

@@ -42,6 +42,10 @@ class Identity:
     private_key: str = field(repr=False)
     secret: bytes = field(repr=False)
 
+    def parsed(self) -> list[x509.Certificate]:
+        """`certificates`, in their order. Raises ValueError where they cannot be read."""
+        return x509.load_pem_x509_certificates(self.certificates.encode())
+
     def mark(self, facts: Mapping[str, object]) -> str:
         """The 64-bit name of a clip made from `facts`, as 16 hex digits: a 40-bit id and a 24-bit keyed check."""
         number = self._digest("id", json.dumps(facts, sort_keys=True).encode())[:ID_BYTES]
@@ -74,8 +78,9 @@ def load_identity(folder: Path) -> Identity:
         if not folder.exists():
             _make(folder)
         certificates, private_key, secret = ((folder / name).read_text() for name in FILES)
-        x509.load_pem_x509_certificates(certificates.encode())
-        return Identity(certificates, private_key, bytes.fromhex(secret))
+        identity = Identity(certificates, private_key, bytes.fromhex(secret))
+        identity.parsed()
+        return identity
     except (OSError, ValueError) as error:
         raise IdentityError(
             f"The keys in {folder} cannot be used ({error}): mend them, or set WAN_DEMO_HOME to a folder for new ones."

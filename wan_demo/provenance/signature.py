@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import c2pa
-from cryptography.x509 import load_pem_x509_certificates
 
 from wan_demo.provenance.identity import PRODUCER, Identity, pem, vouches
 from wan_demo.provenance.metadata import TRAINED_ALGORITHMIC_MEDIA
@@ -105,20 +104,20 @@ def _we_signed(manifest: dict[str, Any], identity: Identity) -> bool:
     said = int(found["serialNumber"], 16), found["validity"]["notBefore"], found["validity"]["notAfter"]
     return any(
         said == (ours.serial_number, ours.not_valid_before_utc.isoformat(), ours.not_valid_after_utc.isoformat())
-        for ours in load_pem_x509_certificates(identity.certificates.encode())
+        for ours in identity.parsed()
         if not vouches(ours)
     )
 
 
 def _chain(identity: Identity) -> str:
     """The signing certificate and those that vouch for it, PEM: the file may hold earlier ones behind them."""
-    first, *others = load_pem_x509_certificates(identity.certificates.encode())
+    first, *others = identity.parsed()
     return pem(first, *takewhile(vouches, others))
 
 
 def _context(identity: Identity) -> c2pa.Context:
     """Trust goes back to the authorities in our own file and to nobody else's; nothing is fetched."""
-    authorities = filter(vouches, load_pem_x509_certificates(identity.certificates.encode()))
+    authorities = filter(vouches, identity.parsed())
     settings = {
         "trust": {"user_anchors": pem(*authorities)},
         "verify": {"verify_trust": True, "remote_manifest_fetch": False},

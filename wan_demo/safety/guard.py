@@ -89,7 +89,7 @@ def _answer(line: bytes, asked: int) -> dict[str, str | None]:
         number, kind, text = json.loads(line)
     except (ValueError, TypeError):
         return {"error": "gave no answer that can be read"}
-    if (number, kind) not in ((asked, "fault"), (asked, "error")) or not isinstance(text, str | None):
+    if number != asked or kind not in ("fault", "error") or not isinstance(text, str | None):
         return {"error": "gave an answer to something else"}
     return {kind: text}
 

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import wan_demo
-from wan_demo.integrity import CHECKSUMS
+from wan_demo.integrity import CHECKSUMS, digest
 from wan_demo.policy import Policy
 from wan_demo.presets import Preset
 from wan_demo.provenance.identity import IdentityError, load_identity
@@ -68,7 +68,7 @@ class Templates:
             shutil.copyfile(kept, output)
             signature = read_signature(output, load_identity(home() / KEYS))
             report = Records().find(signature.mark) if signature.state == "intact" and signature.mark else None
-            if report is not None and report["sha256"] == hashlib.sha256(output.read_bytes()).hexdigest():
+            if report is not None and report["sha256"] == digest(output):
                 return Published(output, report), made
         return None
 
