@@ -18,7 +18,7 @@ LAYER_OF = {
     **dict.fromkeys(("edit", "publish"), "parts"),
     **{name: name for name in ("quantize", "models", "pipeline", "store", "check", "worker", "zero", "ui")},
     **{name: name for name in ("integrity", "download", "hub", "lora", "student", "locate")},
-    **{name: name for name in ("placement", "reader", "fit", "shelf", "bench", "tricks")},
+    **{name: name for name in ("placement", "reader", "fit", "shelf", "bench", "tricks", "ahead")},
     **dict.fromkeys(("cost", "rates"), "fit"),
     "random_weights": "bench",
     "machine": "main",
@@ -39,15 +39,16 @@ MAY_IMPORT = {
     "models": {"values", "stages", "quantize", "integrity", "placement", "reader"},
     "fit": {"values", "stages", "quantize", "placement", "models", "fit"},
     "locate": {"values", "hub", "student"},
-    "tricks": {"values", "models", "fit"},
+    "tricks": {"values", "store", "models", "fit"},
     "shelf": {"values", "integrity", "models", "fit", "tricks"},
     "bench": {"values", "stages", "quantize", "reader", "models", "fit", "parts", "pipeline"},
     "parts": {"values", "stages", "check", "parts"},  # of the pipeline
     "pipeline": {"values", "stages", "check", "quantize", "models", "parts"},
     "store": {"values"},
+    "ahead": {"store"},
     "check": {"values", "stages"},
     "worker": {"values", "stages", "integrity", "models", "shelf", "pipeline", "store"},
-    "zero": {"values", "stages", "models", "shelf", "fit", "tricks", "pipeline", "store", "worker"},
+    "zero": {"values", "stages", "ahead", "models", "shelf", "fit", "tricks", "pipeline", "store", "worker"},
     # the models live in the worker's process
     "ui": {"values", "stages", "store", "check", "integrity", "locate", "worker", "zero"} | {"ui"},
     "app": {"values", "ui"},
@@ -78,7 +79,7 @@ VIDEO_CODE = {"wan_demo.mp4", "wan_demo.sound"}
 HOMES = {
     **{"gradio": PAGE_CODE, "gradio_client": PAGE_CODE},
     **{"diffusers": MODEL_CODE, "transformers": MODEL_CODE, "bitsandbytes": MODEL_CODE},
-    "spaces": {"wan_demo.zero"},
+    "spaces": {"wan_demo.zero", "wan_demo.ahead"},
     "huggingface_hub": {"wan_demo.hub", "wan_demo.download"},
     **{"av": VIDEO_CODE, "moviepy": VIDEO_CODE, "imageio": VIDEO_CODE, "imageio_ffmpeg": VIDEO_CODE},
 }

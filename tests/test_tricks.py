@@ -1,10 +1,12 @@
 """What makes a tier faster: what it changes of the frames, and that it can be asked for by name."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+from torch._inductor.runtime.cache_dir_utils import cache_dir
 
 from wan_demo import models, setup, tricks
 from wan_demo.clock import Clock
@@ -14,6 +16,7 @@ from wan_demo.presets import Preset
 from wan_demo.request import Request, RequestError
 from wan_demo.setup import Setup
 from wan_demo.sound.track import Given
+from wan_demo.store import home
 from wan_demo.tricks import EXACT, fastest_attention, speed_up
 
 PROMPT = "a red ball moves right over green grass"
@@ -40,6 +43,13 @@ def test_compiled_blocks_give_the_same_numbers(tiny_full: Preset, tiny_models: M
     torch.testing.assert_close(
         latents(*loaded(tiny_full, "compile")), latents(tiny_full, tiny_models), atol=1e-4, rtol=0
     )
+
+
+def test_what_is_compiled_is_kept(tiny_full: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # so that it is as before in the end
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    loaded(tiny_full, "compile")
+    assert Path(cache_dir()) == home() / "inductor"
 
 
 def test_cached_steps_change_little_and_are_forgotten_between_clips(tiny_full: Preset, tiny_models: Models) -> None:

@@ -26,7 +26,7 @@ from wan_demo.shapes import ClipShape
 from wan_demo.store import Loans
 from wan_demo.ui.serve import open_workshop
 from wan_demo.worker import JobError, Worker
-from wan_demo.zero import DEFAULT_S, MARGIN, Zero, _work
+from wan_demo.zero import COMPILE_S, DEFAULT_S, MARGIN, Zero, _work
 
 ROOT = Path(__file__).parent.parent
 PROMPT = "a red ball moves right over green grass"
@@ -91,6 +91,11 @@ def test_a_refused_prompt_costs_no_gpu(space: Any) -> None:
 def test_what_goes_wrong_is_told_in_a_sentence(space: Any, job: str, words: str) -> None:
     assert space[job]["error"] == "JobError"
     assert words in space[job]["sentence"]
+
+
+def test_blocks_are_compiled_in_a_fork_when_the_space_starts(space: Any) -> None:
+    assert "could not be compiled" in space["uncompiled"]["sentence"]
+    assert asked(space["uncompiled"], "/schedule")[0]["durationSeconds"] == str(COMPILE_S)
 
 
 def test_without_zerogpu_the_same_code_draws_here(tiny_full: Preset, tmp_path: Path) -> None:
@@ -178,8 +183,6 @@ def test_a_large_family_has_one_tier_here(
     assert Zero([tiny_full, tiny_distilled], "cpu").presets == (tiny_distilled,)
 
 
-def test_what_zerogpu_cannot_do_is_refused(tiny_full: Preset) -> None:
-    with pytest.raises(RequestError, match="leave compile out"):
-        Zero([replace(tiny_full, tricks=("compile",))], "cpu")
+def test_a_plan_that_zerogpu_cannot_follow_is_refused(tiny_full: Preset) -> None:
     with pytest.raises(RequestError, match="cannot follow the memory plan 'streamed'"):
         Zero([tiny_full], "cpu", "streamed")

@@ -8,9 +8,11 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from tests.device_api import DeviceApi, lending
@@ -26,15 +28,20 @@ def emulate(api: DeviceApi) -> Any:
     import diffusers.quantizers  # noqa: F401 - so does this
 
     os.environ |= {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": api.address}
-    made_for = {"version": torch.version.cuda}
-    torch.version.cuda = "12.8"
     torch._C._cuda_init = lambda: None
     torch.cuda._is_in_bad_fork = bool  # as the torch for CUDA has it, this can be pickled
-    from spaces.zero import torch as emulation
-
-    torch.version.cuda = made_for["version"]
+    emulation = part_for_torch()
     emulation.unpatch, emulation.init, emulation.move = (lambda *_, **__: None for _ in range(3))
     return emulation
+
+
+def part_for_torch() -> Any:
+    """What of `spaces` wants a torch for CUDA, imported with another."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.version, "cuda", "12.8")
+        patch.setattr(torch._C, "_cuda_init", getattr(torch._C, "_cuda_init", None), raising=False)
+        from spaces.zero import torch as part
+    return part
 
 
 def job(zero: Any, output: Path, tier: str = "distilled", prompt: str = PROMPT) -> dict[str, Any]:
@@ -70,6 +77,7 @@ def main(presets: Path, folder: Path) -> None:
     with lending() as api:
         emulation = emulate(api)
         from wan_demo import tricks
+        from wan_demo.models import WeightsError
         from wan_demo.zero import Zero
 
         class Emulated(Zero):
@@ -100,6 +108,12 @@ def main(presets: Path, folder: Path) -> None:
         torch.nn.init.constant_(held.high.proj_out.weight, float("nan"))
         tell("broken", job(zero, folder / "broken.mp4"))
         zero.close()
+        api.idle = True
+        zero = Emulated([replace(zero.presets[0], tricks=("compile",))], "cuda")
+        try:
+            zero.start()  # what is emulated cannot be compiled for
+        except WeightsError as error:
+            tell("uncompiled", {"sentence": str(error)})
 
 
 if __name__ == "__main__":

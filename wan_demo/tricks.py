@@ -4,6 +4,7 @@ On a GPU the fastest exact attention kernel that is installed is found by measur
 compete.
 """
 
+import os
 from contextlib import suppress
 from functools import partial
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from wan_demo.models import EXPERTS, Models
 from wan_demo.rates import timed
+from wan_demo.store import home
 
 EXACT = ("native", "_native_cudnn", "_native_flash", "flash", "_flash_3")  # diffusers' names
 TOKENS = 8192  # that attention is timed on
@@ -28,7 +30,8 @@ def speed_up(models: Models, tricks: tuple[str, ...], compiler: str = "inductor"
 
     attention: of EXACT; "": the fastest is found. Returns what was taken, "" on a CPU.
 
-    compile: each kind of block is compiled once; the first clip waits for it.
+    compile: each kind of block is compiled once; the first clip waits for it, the first of a later start for less,
+    since what was compiled is kept.
     cache: First Block Cache (ParaAttention), as diffusers has it; frames change.
     """
     for name in EXPERTS:
@@ -39,6 +42,7 @@ def speed_up(models: Models, tricks: tuple[str, ...], compiler: str = "inductor"
         if "cache" in tricks:
             expert.enable_cache(FirstBlockCacheConfig(threshold=CACHED))
         if "compile" in tricks:
+            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(home() / "inductor"))
             expert.compile_repeated_blocks(backend=compiler, fullgraph="cache" not in tricks)
     return attention
 

@@ -8,6 +8,7 @@ process act as if it had a GPU, and carries what is on it over to each fork.
 import math
 import os
 import time
+import traceback
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -19,8 +20,9 @@ import psutil
 import spaces
 import torch
 from spaces.zero import client, config
+from torch import Tensor
 
-from wan_demo import fit, models, tricks
+from wan_demo import ahead, fit, models, tricks
 from wan_demo.clip import Clip
 from wan_demo.clock import Clock
 from wan_demo.events import Event
@@ -39,6 +41,7 @@ from wan_demo.worker import JobError, failure, make_clip
 
 MARGIN = 1.3  # what is asked for over what is expected: a clip that takes longer is cut off
 DEFAULT_S = client.DEFAULT_SCHEDULE_DURATION  # what is asked for before the first clip tells
+COMPILE_S = 1500  # what Hugging Face's own Spaces ask for to compile (huggingface.co/blog/zerogpu-aoti)
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,12 @@ class Zero:
     that is held to its GPU. plan: a memory plan's name; "": its own choice.
 
     Raises:
-        RequestError: a trick or the plan does not suit ZeroGPU.
+        RequestError: the plan does not suit ZeroGPU.
         WeightsError: the models are too large for any GPU that is lent.
     """
 
     def __init__(self, presets: Sequence[Preset], device: str = "cuda", plan: str = "") -> None:
         self.presets, self.device = tuple(held_together(presets)), device
-        if any("compile" in preset.tricks for preset in self.presets):
-            raise RequestError("ZeroGPU cannot compile while a clip waits: leave compile out of --fast.")
         self.size, self._plans, self.fits = _settle(self.presets, device, plan)
         self._lent = spaces.GPU(duration=self._duration, size=self.size)(self._draw)
         self._factor = client.get_duration_seconds(timedelta(seconds=1), self.size)
@@ -81,10 +82,10 @@ class Zero:
         self._home, self._ready = os.getpid(), set[str]()  # ready: the tiers that this fork has prepared
 
     def start(self) -> None:
-        """Load the models onto the device.
+        """Load the models onto the device, and have compiled what is to be and was not before.
 
         Raises:
-            WeightsError: a file is missing or damaged.
+            WeightsError: a file is missing or damaged, or the blocks cannot be compiled.
         """
         for preset, plan in zip(self.presets, self._plans, strict=True):
             shared = next((held.shared for held in self._models.values()), None)
@@ -93,6 +94,10 @@ class Zero:
             self._models[preset.tier] = held
             here = replace(held.shared, refiner=load_refiner(preset.weights / "refiner", "cpu"))
             self._here[preset.tier] = replace(held, device=torch.device("cpu"), shared=here)
+            if not all(path.exists() for path in self._compiled(preset).values()):
+                lent = spaces.GPU(duration=COMPILE_S, size=self.size)(self._compile)
+                if error := lent(preset):
+                    raise WeightsError(f"{error} To start without compiled blocks, leave compile out of --fast.")
 
     def close(self) -> None:
         """End the operator's checkers."""
@@ -152,13 +157,37 @@ class Zero:
         try:
             if preset.tier not in self._ready:
                 self._ready.add(preset.tier)
-                attention = tricks.speed_up(held, preset.tricks, attention=attention)
+                compiled = self._compiled(preset)
+                for name, path in compiled.items():
+                    ahead.use(getattr(held, name), path)
+                others = tuple(trick for trick in preset.tricks if trick != "compile")
+                attention = tricks.speed_up(held, others, attention="native" if compiled else attention)
             clip, _ = yield from pictures(request, preset, held, clock)
         except Exception as error:  # noqa: BLE001 - the boundary of the process: every failure becomes a sentence
             yield failure(error)
             return
         report = {"peak_memory_gib": round(peak_gib(), 3), "plan": held.plan.name}
         yield Drawn(clip, clock.seconds, time.perf_counter() - started, before_s, report, attention)
+
+    def _compiled(self, preset: Preset) -> dict[str, Path]:
+        """For each expert, where its compiled block is to lie; {} where none is wanted."""
+        held = self._models[preset.tier]
+        names = models.EXPERTS if "compile" in preset.tricks else ()
+        return {name: ahead.package(getattr(held, name), _rows(preset, name), held.device) for name in names}
+
+    def _compile(self, preset: Preset) -> str:
+        """In the fork, on its GPU: compile what was not. Returns what went wrong, "" if nothing did."""
+        held = self._models[preset.tier]
+        try:
+            for name, path in self._compiled(preset).items():
+                if not path.exists():
+                    latents, embeds = _asked(preset, held, _rows(preset, name))
+                    with held.present(name) as expert:
+                        ahead.compile_block(expert, latents, embeds, path)
+        except Exception as error:  # noqa: BLE001 - the boundary of the process
+            traceback.print_exception(error)
+            return f"The blocks could not be compiled ahead of time ({error})."
+        return ""
 
     def _duration(self, request: Request, preset: Preset, *_: Any) -> int:
         """Seconds to name to `spaces`, which asks for `_factor` times as many."""
@@ -169,6 +198,18 @@ class Zero:
         """What is named for a clip; None before there was one."""
         expected = Loans().expected(_key(preset, mode), _work(preset))
         return None if expected is None else max(1, math.ceil(MARGIN * expected / self._factor))
+
+
+def _rows(preset: Preset, name: str) -> int:
+    """How many prompts an expert is asked in one forward."""
+    return 2 if "together" in preset.tricks and preset.guidances[models.EXPERTS.index(name)] != 1 else 1
+
+
+def _asked(preset: Preset, held: Models, rows: int) -> tuple[Tensor, Tensor]:
+    """Latents (rows, C, T, H, W) of a layout, and embeddings (rows, L, D), as an expert is asked with."""
+    size = rows, held.high.config.in_channels, *held.compression.latents(preset.layout)
+    embeds = held.encode("", "").embeds[:1].to(held.device, held.high.dtype)
+    return torch.zeros(size, device=held.device, dtype=held.high.dtype), embeds.expand(rows, -1, -1)
 
 
 def _key(preset: Preset, mode: str) -> tuple[str, str, str]:
