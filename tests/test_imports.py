@@ -8,7 +8,7 @@ import pytest
 from tests.source import dotted, module_name, source_files
 
 VALUES = {"request", "presets", "shapes", "clip", "flow", "values", "events", "policy", "formats", "clock"}
-VALUES |= {"plans", "wan22", "setup", "quota"}
+VALUES |= {"plans", "wan22", "setup", "quota", "prefetch"}
 STAGES = {"text", "diffuse", "upsample", "decode", "finish", "provenance", "mp4", "safety", "sound"}
 
 # First name below wan_demo -> layer. The bare package is a value: everybody who imports a value runs its __init__.
