@@ -1,8 +1,8 @@
 """Teaches a text encoder that knows English more languages, while everything else stays as it is.
 
-Only the embeddings of new words are learnt: what the encoder makes of English does not change by a bit, nor do the
-experts. A caption in another language must lead every cross-attention of both experts to what the plain English
-caption of the same scene leads it to, at queries that the experts ask with.
+Only the embeddings of words that English lacks are learnt: what the encoder makes of English does not change by a bit,
+nor do the experts. A caption in another language must lead every cross-attention of both experts to what the plain
+English caption of the same scene leads it to, at queries that the experts ask with.
 """
 
 from collections.abc import Sequence
@@ -79,6 +79,10 @@ def train(
     torch.manual_seed(recipe.seed)
     tokenizer = build_tokenizer(known=start.tokenizer)
     english = set(build_tokenizer(["en"]).get_vocab())
+    if missing := english - set(start.tokenizer.get_vocab()):
+        raise ValueError(
+            f"the text encoder lacks English words ({', '.join(sorted(missing))}): run the verb words first"
+        )
     other = sorted(i for word, i in tokenizer.get_vocab().items() if word not in english)
     model = Extended(start.encoder, other, len(tokenizer))
     for asker in askers:

@@ -95,6 +95,7 @@ def test_shipped_models_are_asked_for_what_they_have_words_for() -> None:
     """The new things come last, so clips for the others are those of before: same choice, order and seeds."""
     shipped = PreTrainedTokenizerFast.from_pretrained(find("pocket", "full").weights / "tokenizer")
     asked = known(HELD_OUT, "en", shipped)
+    assert known(HELD_OUT, "fr", shipped) == list(HELD_OUT[: len(known(HELD_OUT, "fr", shipped))])
     assert {c.thing for c in asked} in (set(THINGS[:6]), set(THINGS)), "all of a thing's captions, or none"
     assert asked == list(HELD_OUT[: len(asked)])
     assert known(HELD_OUT, "en", build_tokenizer(["en"])) == list(HELD_OUT)
