@@ -25,7 +25,7 @@ LEAST_AREA, MOST_AREA = 0.004, 0.3  # of the frame; the smallest moon has 0.007
 DOUBLE = 0.35  # a second thing of this share of the first one's area makes a frame unreadable
 FOUND, AGREE = 0.8, 0.75  # shares of the frames that must show one thing, and agree on its shape or its colour
 LEAST_IOU = {"ball": 0.9, "box": 0.9, "triangle": 0.88, "star": 0.83, "heart": 0.88, "moon": 0.7}  # less where thin
-LEAST_IOU |= {"flower": 0.87, "fish": 0.82, "bird": 0.8, "boat": 0.86, "leaf": 0.8, "ring": 0.88}
+LEAST_IOU |= {"flower": 0.9, "fish": 0.84, "bird": 0.83, "boat": 0.88, "leaf": 0.86, "ring": 0.88}
 BODY, BAND = (0.35, 1.0), (0.17, 0.33)  # how deep inside a silhouette its colour is seen, of the most; BAND: of a ring
 COLOUR_RANGE, SCENE_RANGE = 55.0, 26.0  # distance in RGB; mean absolute difference, of sky and of ground
 # Crests and stars: colour, most of it mixed in, greatest height in px (a white thing's outline is as pale, but higher).
@@ -219,9 +219,9 @@ def _shape(glimpses: list[_Glimpse | None]) -> tuple[str | None, Floats]:
         return None, still
     patches = np.stack([g.shape.ravel() for g in whole.values()])
     overlaps = {name: overlap(patches, name) for name in THINGS}
-    ious = np.stack([rows.max(1) for rows in overlaps.values()])
-    best = zip((THINGS[k] for k in ious.argmax(0)), ious.max(0), whole.values(), strict=True)
-    thing = _vote([name if iou >= LEAST_IOU[name] and (name in HOLES) == g.open else None for name, iou, g in best])
+    fits = np.stack([rows.max(1) - LEAST_IOU[name] for name, rows in overlaps.items()])
+    best = zip((THINGS[k] for k in fits.argmax(0)), fits.max(0), whole.values(), strict=True)
+    thing = _vote([name if fit >= 0 and (name in HOLES) == g.open else None for name, fit, g in best])
     if thing is None:
         return None, still
     angles = [band(g.grey) for g in whole.values()] if thing == "ball" else turns(overlaps[thing], thing)
