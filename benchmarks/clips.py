@@ -1,12 +1,16 @@
-"""Clips that look natural to an encoder, drawn from noise."""
+"""Clips that look natural to an encoder, drawn from noise; and which of the pocket world's are shown."""
 
 from fractions import Fraction
 
 import cv2
 import numpy as np
 
+from distill.world import HELD_OUT, THINGS
 from wan_demo.clip import Clip
 from wan_demo.provenance.watermark import Embedder
+
+# The world's first six things, so that figures compare with those measured when it had no more.
+SHOWN = [combination for combination in HELD_OUT if combination.thing in THINGS[:6]]
 
 
 def natural(seed: int, count: int = 8, height: int = 360, width: int = 640) -> Clip:

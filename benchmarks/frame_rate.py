@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.clips import natural
-from distill.world import HELD_OUT, Camera, draw
+from benchmarks.clips import SHOWN, natural
+from distill.world import Camera, draw
 from wan_demo.clip import Clip
 from wan_demo.finish.flow_torch import on_device
 from wan_demo.finish.frame_rate import Means, convert_frame_rate
@@ -110,7 +110,7 @@ def minterpolate(source: Clip, setting: str) -> Frames:
 def world(count: int) -> Iterator[tuple[Clip, Frames]]:
     """Held-out combinations, evenly chosen, as large as the pocket family draws."""
     for i in range(count):
-        combination = HELD_OUT[i * len(HELD_OUT) // count]
+        combination = SHOWN[i * len(SHOWN) // count]
         slow, true = (
             draw(combination, i, Camera(round(SECONDS * fps), float(fps), 224, 128)).frames for fps in (SOURCE, TARGET)
         )

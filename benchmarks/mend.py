@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.clips import natural
-from distill.world import HELD_OUT, Camera, draw
+from benchmarks.clips import SHOWN, natural
+from distill.world import Camera, draw
 from wan_demo.clip import Clip
 from wan_demo.finish.colour import mend_drift
 from wan_demo.finish.flicker import mend_flicker
@@ -108,7 +108,7 @@ def moved(clip: Clip, mended: Clip) -> float:
 
 
 def world(i: int, count: int) -> Clip:
-    combination = HELD_OUT[i * len(HELD_OUT) // count]
+    combination = SHOWN[i * len(SHOWN) // count]
     return Clip(draw(combination, i, Camera(FRAMES, float(FPS), WIDTH, HEIGHT)).frames, FPS)
 
 

@@ -16,6 +16,8 @@ from distill.train import VERBS
 from wan_demo.presets import find
 from wan_demo.request import TIERS
 
+HELP = {"student": "distil the few-step student", "words": "teach a trained text encoder more English words"}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Training verbs go on where they were stopped."""
@@ -53,7 +55,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m distill", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name in VERBS:
-        verb = verbs.add_parser(name, help=f"train the {name}" if name != "student" else "distil the few-step student")
+        verb = verbs.add_parser(name, help=HELP.get(name, f"train the {name}"))
         verb.add_argument("--runs", type=Path, default=Path("runs"), help="where state, logs and weights are kept")
         verb.add_argument("--start", type=Path, help="a weights folder to train on from, such as the shipped one")
         verb.add_argument("--recipe", choices=list(RECIPES), default="cpu")

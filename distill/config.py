@@ -100,6 +100,7 @@ class FeaturesRecipe:
 class Recipe:
     workers: int = 2  # processes of one thread each
     text: TextRecipe = TextRecipe()
+    words: TextRecipe = TextRecipe(seed=8, steps=900, lr=1e-2)  # on top of a trained encoder
     autoencoder: AutoencoderRecipe = AutoencoderRecipe()
     upsampler: UpsamplerRecipe = UpsamplerRecipe()
     refiner: RefinerRecipe = RefinerRecipe()

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
+from transformers import PreTrainedTokenizerBase
 
 from distill import features, parallel
 from distill.captions import paraphrase, plain
 from distill.data import FINISH
 from distill.judge import judge, score
 from distill.measures import Figures, measure, wilson
-from distill.world import HELD_OUT, TRAIN, Combination, Floats, Frames
+from distill.things import Floats
+from distill.world import HELD_OUT, TRAIN, Combination, Frames
 from distill.world import draw as render
 from wan_demo.clip import Clip
 from wan_demo.clock import Clock
@@ -22,6 +24,7 @@ from wan_demo.models import Models
 from wan_demo.pipeline import draw, result_of
 from wan_demo.presets import Preset
 from wan_demo.request import Request
+from wan_demo.text import unknown_words
 
 SPLITS = {"heldout": HELD_OUT, "train": TRAIN}
 RENDERED = 10**6  # added to a clip's seed for the clip that the world draws beside it
@@ -94,13 +97,14 @@ def count(marks: Sequence[dict[str, bool]]) -> Result:
 def watch(
     preset: Preset, models: Models, sample: Sample, eye: features.Eye | None = None, log: Path | None = None
 ) -> list[Seen]:
-    """Generate and look at every clip of a sample, in its order.
+    """Generate and look at every clip of a sample, in its order; only of things that the models have a word for.
 
     The chain's models run as in the app; what follows them (30 fps, 720p, label, MP4) is left out. The processes of
     `distill.parallel` share the clips. eye: for traits; without it there are none. log: a file that gets a line of JSON
     a clip.
     """
-    chosen = list(enumerate(choose(SPLITS[sample.split], sample)))[parallel.rank() :: parallel.world()]
+    asked = known(SPLITS[sample.split], sample.language, models.tokenizer)
+    chosen = list(enumerate(choose(asked, sample)))[parallel.rank() :: parallel.world()]
     seen: list[Seen] = []
     name = f"{preset.family} {preset.tier} {sample.split} {sample.language}"
     with tqdm(total=len(chosen), desc=name, disable=parallel.rank() > 0) as bar:
@@ -138,6 +142,11 @@ def look(
 
 def traits(frames: Frames, fps: float, eye: features.Eye) -> Traits:
     return Traits(measure(frames, fps), features.look(eye, frames, fps))
+
+
+def known(split: Sequence[Combination], language: str, tokenizer: PreTrainedTokenizerBase) -> list[Combination]:
+    """The combinations whose plain caption a tokenizer has all words of."""
+    return [c for c in split if not unknown_words(plain(c, language), tokenizer)]
 
 
 def choose(split: Sequence[Combination], sample: Sample) -> Iterator[Combination]:

@@ -20,7 +20,8 @@ from distill.checkpoint import Run
 from distill.config import FeaturesRecipe
 from distill.data import LAYOUT, generator, to_pixels
 from distill.text_encoder import labels
-from distill.world import COLOURS, HELD_OUT, MOTIONS, SCENES, THINGS, TRAIN, Floats, Frames, draw
+from distill.things import Floats
+from distill.world import COLOURS, HELD_OUT, MOTIONS, SCENES, THINGS, TRAIN, Frames, draw
 
 SHIPPED = Path(__file__).with_name("features.safetensors")
 WIDTH, HEIGHT, FRAMES = LAYOUT.width, LAYOUT.height, 9  # what it looks at: a two-second clip at four frames a second
@@ -29,9 +30,9 @@ CAMERA = replace(LAYOUT, frames=FRAMES, fps=4.0)
 
 
 class Eye(nn.Module):
-    """Frames one by one, then time, then 32 features, then thing, colour, scene and motion."""
+    """Frames one by one, then time, then 32 features, then thing (of the first `things`), colour, scene and motion."""
 
-    def __init__(self) -> None:
+    def __init__(self, things: int = len(THINGS)) -> None:
         super().__init__()
         widths = (5, 16, 32, 48, 64)  # red, green, blue, and where the pixel lies
         layers = [
@@ -40,7 +41,7 @@ class Eye(nn.Module):
         self.frame = nn.Sequential(*layers, nn.Conv2d(64, 64, (HEIGHT // 16, WIDTH // 16)), nn.SiLU())
         self.time = nn.Sequential(nn.Conv1d(64, 64, 3), nn.SiLU(), nn.Conv1d(64, 64, 3, 2), nn.SiLU(), nn.Flatten())
         self.features = nn.Linear(64 * ((FRAMES - 4) // 2 + 1), SIZE)
-        sizes = (len(THINGS), len(COLOURS), len(SCENES), len(MOTIONS))
+        sizes = (things, len(COLOURS), len(SCENES), len(MOTIONS))
         self.heads = nn.ModuleList(nn.Linear(SIZE, n) for n in sizes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -79,8 +80,9 @@ def train(recipe: FeaturesRecipe, runs: Path) -> Eye:
 
 
 def load(path: Path = SHIPPED) -> Eye:
-    eye = Eye()
-    eye.load_state_dict(load_file(path))
+    weights = load_file(path)
+    eye = Eye(len(weights["heads.0.bias"]))
+    eye.load_state_dict(weights)
     return eye.eval()
 
 
@@ -94,9 +96,14 @@ def look(eye: Eye, frames: Frames, fps: float) -> Floats:
 
 @torch.no_grad()
 def accuracy(eye: Eye) -> list[float]:
-    """Shares of rendered clips of held-out combinations whose thing, colour, scene and motion it tells right."""
-    clips = torch.stack([to_pixels(draw(c, i, CAMERA).frames) for i, c in enumerate(HELD_OUT)])
-    truth = torch.tensor([labels(c) for c in HELD_OUT])
+    """Shares of rendered clips of held-out combinations whose thing, colour, scene and motion it tells right.
+
+    Of the things that it was trained on.
+    """
+    things = THINGS[: len(eye.heads[0].get_parameter("bias"))]
+    shown = [c for c in HELD_OUT if c.thing in things]
+    clips = torch.stack([to_pixels(draw(c, i, CAMERA).frames) for i, c in enumerate(shown)])
+    truth = torch.tensor([labels(c) for c in shown])
     return [float((row.argmax(1) == truth[:, i]).float().mean()) for i, row in enumerate(eye(clips)[1])]
 
 

@@ -1,20 +1,21 @@
 """Reads a clip of the pocket world from its pixels alone: which thing, which colour, which scene, which motion.
 
 No model and no caption is consulted: the background is what each row shows most, the thing is what stands out from it,
-and its shape is compared with the world's six silhouettes. What cannot be told is None, never a guess.
+and its shape is compared with the world's silhouettes. What cannot be told is None, never a guess.
 Everything is measured on frames scaled to LINES rows ("px" below), so thresholds hold at any size.
 """
 
 import math
 from collections import Counter
 from dataclasses import astuple, dataclass, fields
-from functools import lru_cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from distill.world import COLOURS, PERIOD_S, RGB, SCENES, THINGS, Combination, Floats, Frames, silhouette_distance
+from distill.stencils import GRID, SPAN, SYMMETRY, band, overlap, turns
+from distill.things import HOLES, Floats
+from distill.world import COLOURS, PERIOD_S, RGB, SCENES, THINGS, Combination, Frames
 
 LINES = 128
 STANDS_OUT = 20.0  # least distance from the background in RGB; noise of sd 5 leaves about 3 after smoothing
@@ -24,11 +25,11 @@ LEAST_AREA, MOST_AREA = 0.004, 0.3  # of the frame; the smallest moon has 0.007
 DOUBLE = 0.35  # a second thing of this share of the first one's area makes a frame unreadable
 FOUND, AGREE = 0.8, 0.75  # shares of the frames that must show one thing, and agree on its shape or its colour
 LEAST_IOU = {"ball": 0.9, "box": 0.9, "triangle": 0.88, "star": 0.83, "heart": 0.88, "moon": 0.7}  # less where thin
+LEAST_IOU |= {"flower": 0.9, "fish": 0.84, "bird": 0.83, "boat": 0.88, "leaf": 0.86, "ring": 0.88}
+BODY, BAND = (0.35, 1.0), (0.17, 0.33)  # how deep inside a silhouette its colour is seen, of the most; BAND: of a ring
 COLOUR_RANGE, SCENE_RANGE = 55.0, 26.0  # distance in RGB; mean absolute difference, of sky and of ground
 # Crests and stars: colour, most of it mixed in, greatest height in px (a white thing's outline is as pale, but higher).
 LIGHTS = {"sea": ((226, 240, 244), 0.5, LINES), "night": ((210, 214, 240), 0.85, 14)}
-SYMMETRY = {"ball": 180, "box": 90, "triangle": 120, "star": 72, "heart": 360, "moon": 360}  # degrees (ball: its band)
-STEP, GRID, SPAN = 3, 48, 2.1  # templates every STEP degrees; patches GRID x GRID, over +-SPAN equal-area radii
 
 Mask = npt.NDArray[np.uint8]
 DISC = {size: cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)) for size in (3, 5)}
@@ -66,7 +67,7 @@ class Score:
 @dataclass(frozen=True)
 class _Glimpse:
     """The thing in one frame: centre (x, y) and equal-area radius in px, mask and grey picture as (GRID, GRID) patches
-    scaled to that radius, its colour's name, and whether it lies wholly inside the frame."""
+    scaled to that radius, its colour's name, and whether it lies wholly inside the frame, and is open in its middle."""
 
     centre: tuple[float, float]
     radius: float
@@ -74,6 +75,7 @@ class _Glimpse:
     grey: Floats
     colour: str | None
     whole: bool
+    open: bool
 
 
 def judge(frames: Frames, fps: float) -> Reading:
@@ -142,7 +144,16 @@ def _look(picture: Floats, rows: Floats, scene: str | None) -> _Glimpse | None:
     shape = (cv2.warpAffine(mask.astype(np.float32), window, (GRID, GRID), flags=how) >= 0.5).astype(np.float32)
     grey = np.asarray(cv2.warpAffine(picture.mean(2), window, (GRID, GRID), flags=how), np.float32)
     whole = not (mask[[0, -1]].any() or mask[:, [0, -1]].any())
-    return _Glimpse((cx + 0.5, cy + 0.5), radius, shape, grey, _colour(picture, mask), whole)
+    is_open = _open(distance, mask, (cx, cy), radius)
+    colour = _colour(picture, mask, BAND if is_open else BODY)
+    return _Glimpse((cx + 0.5, cy + 0.5), radius, shape, grey, colour, whole, is_open)
+
+
+def _open(distance: Floats, mask: Mask, centre: tuple[float, float], radius: float) -> bool:
+    """Whether the background shows through the middle of a silhouette, as it does through a ring."""
+    middle = cv2.circle(np.zeros_like(mask), (round(centre[0]), round(centre[1])), round(0.3 * radius), 1, cv2.FILLED)
+    inside = distance[(middle > 0) & (mask > 0)]
+    return len(inside) > 0 and float(np.median(inside)) < STANDS_OUT / 2
 
 
 def _from_background(picture: Floats, rows: Floats, scene: str | None) -> Floats:
@@ -172,7 +183,7 @@ def _from_segments(picture: Floats, starts: Floats, ends: Floats) -> Floats:
 def _largest(stands_out: npt.NDArray[np.bool_]) -> Mask | None:
     """The only large patch, less its whiskers; None where there is none, or two.
 
-    Holes are filled first: the body of a white thing over snow may hardly differ, its rim does."""
+    Holes are filled first, a ring's too: the body of a white thing over snow may hardly differ, its rim does."""
     mask = cv2.morphologyEx(stands_out.astype(np.uint8), cv2.MORPH_CLOSE, DISC[3])
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(mask, contours, -1, 1, cv2.FILLED)
@@ -184,10 +195,10 @@ def _largest(stands_out: npt.NDArray[np.bool_]) -> Mask | None:
     return np.asarray(cv2.dilate(largest, DISC[5]), np.uint8) & np.asarray(mask, np.uint8)  # gives tips back
 
 
-def _colour(picture: Floats, mask: Mask) -> str | None:
-    """The named colour nearest to the brighter half of the inside: neither the rim nor a ball's band."""
+def _colour(picture: Floats, mask: Mask, depths: tuple[float, float]) -> str | None:
+    """The named colour nearest to the brighter half of the inside: neither the rim nor what is drawn darker."""
     depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
-    inside = picture[depth >= 0.35 * depth.max()]
+    inside = picture[(depth >= depths[0] * depth.max()) & (depth <= depths[1] * depth.max())]
     light = inside.sum(1)
     shade = np.median(inside[light >= np.median(light)], axis=0)
     gap, name = min((float(np.linalg.norm(shade - np.array(colour))), name) for name, colour in COLOURS.items())
@@ -207,46 +218,15 @@ def _shape(glimpses: list[_Glimpse | None]) -> tuple[str | None, Floats]:
     if len(whole) < max(2, len(glimpses) / 3):
         return None, still
     patches = np.stack([g.shape.ravel() for g in whole.values()])
-    overlaps = {}
-    for name in THINGS:
-        stencils = _stencils(name)
-        shared = patches @ stencils.T
-        overlaps[name] = shared / (patches.sum(1)[:, None] + stencils.sum(1) - shared)
-    ious = np.stack([overlap.max(1) for overlap in overlaps.values()])
-    best = zip((THINGS[k] for k in ious.argmax(0)), ious.max(0), strict=True)
-    thing = _vote([name if iou >= LEAST_IOU[name] else None for name, iou in best])
+    overlaps = {name: overlap(patches, name) for name in THINGS}
+    fits = np.stack([rows.max(1) - LEAST_IOU[name] for name, rows in overlaps.items()])
+    best = zip((THINGS[k] for k in fits.argmax(0)), fits.max(0), whole.values(), strict=True)
+    thing = _vote([name if fit >= 0 and (name in HOLES) == g.open else None for name, fit, g in best])
     if thing is None:
         return None, still
-    turns = [_band(g.grey) for g in whole.values()] if thing == "ball" else STEP * overlaps[thing].argmax(1)
-    turned = np.unwrap(np.array(turns, np.float32), period=SYMMETRY[thing])
+    angles = [band(g.grey) for g in whole.values()] if thing == "ball" else turns(overlaps[thing], thing)
+    turned = np.unwrap(np.array(angles, np.float32), period=SYMMETRY[thing])
     return thing, np.interp(np.arange(len(glimpses)), list(whole), turned).astype(np.float32)
-
-
-@lru_cache
-def _stencils(thing: str) -> Floats:
-    """The silhouette's patches at every angle, STEP degrees apart, (angles, GRID * GRID), 0 or 1."""
-    axis = (np.arange(384, dtype=np.float32) + 0.5) / 128 - 1.5
-    u, v = np.meshgrid(axis, axis)
-    inside = silhouette_distance(thing, u, v) < 0
-    middle_u, middle_v = u[inside].mean(), v[inside].mean()
-    radius = math.sqrt(inside.mean() * 9 / math.pi)
-    x, y = np.meshgrid(*[((np.arange(GRID, dtype=np.float32) + 0.5) / GRID * 2 - 1) * SPAN * radius] * 2)
-    stencils = []
-    for degrees in range(0, STEP if thing == "ball" else SYMMETRY[thing], STEP):
-        c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-        u, v = (w.astype(np.float32) for w in (middle_u + c * x + s * y, middle_v + c * y - s * x))
-        distance = silhouette_distance(thing, u, v) + np.hypot(u - np.clip(u, -1.5, 1.5), v - np.clip(v, -1.5, 1.5))
-        stencils.append(distance.ravel() < 0)
-    return np.stack(stencils).astype(np.float32)
-
-
-def _band(grey: Floats) -> float:
-    """The direction of a ball's dark band, in degrees clockwise, from the second moments of its darkness."""
-    axis = (np.arange(GRID, dtype=np.float32) + 0.5) / GRID * 2 - 1
-    x, y = np.meshgrid(axis * SPAN, axis * SPAN)
-    body = np.hypot(x, y) < 0.78
-    dark = np.where(body, np.maximum(np.percentile(grey[body], 80) - grey, 0), 0)
-    return math.degrees(0.5 * math.atan2(2 * (dark * x * y).sum(), (dark * (x**2 - y**2)).sum()))
 
 
 def _motion(track: Floats, turned: Floats, fps: float) -> str | None:

@@ -1,8 +1,8 @@
 """Teaches a text encoder that knows English more languages, while everything else stays as it is.
 
-Only the embeddings of new words are learnt: what the encoder makes of English does not change by a bit, nor do the
-experts. A caption in another language must lead every cross-attention of both experts to what the plain English
-caption of the same scene leads it to, at queries that the experts ask with.
+Only the embeddings of words that English lacks are learnt: what the encoder makes of English does not change by a bit,
+nor do the experts. A caption in another language must lead every cross-attention of both experts to what the plain
+English caption of the same scene leads it to, at queries that the experts ask with.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from distill.captions import CODES, paraphrase, plain
 from distill.checkpoint import Run
 from distill.config import LanguagesRecipe
 from distill.data import Captions, LatentSet, generator
+from distill.text_encoder import Extended
 from distill.tokenizer import build_tokenizer
 from distill.world import TRAIN
 from wan_demo import flow
@@ -71,40 +72,19 @@ def ask(
     return Asked(expert, [torch.cat(rows) for rows in asked])
 
 
-class Extended(nn.Module):
-    """An encoder of which only the embeddings of words from the id `first` on are learnt, in a larger vocabulary."""
-
-    kept: Tensor
-
-    def __init__(self, encoder: UMT5EncoderModel, first: int, vocabulary: int) -> None:
-        super().__init__()
-        self.encoder = encoder.requires_grad_(False)
-        rows: Tensor = encoder.shared.weight
-        new = rows.mean(0) + rows.std(0) * torch.randn(vocabulary - len(rows), rows.shape[1])
-        self.register_buffer("kept", rows[:first].clone())
-        self.fresh = nn.Parameter(torch.cat([rows[first:], new]))
-
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """ids, mask (B, L) -> embeddings (B, L, D), zeros in place of padding."""
-        table = torch.cat([self.kept, self.fresh])
-        states: Tensor = self.encoder(inputs_embeds=table[ids], attention_mask=mask).last_hidden_state
-        return states * mask[..., None]
-
-    def merged(self) -> UMT5EncoderModel:
-        """The encoder with its larger vocabulary."""
-        self.encoder.resize_token_embeddings(len(self.kept) + len(self.fresh), mean_resizing=False)
-        with torch.no_grad():
-            self.encoder.shared.weight[len(self.kept) :] = self.fresh
-        return self.encoder.eval()
-
-
 def train(
     recipe: LanguagesRecipe, start: Captions, askers: Sequence[Asked], runs: Path
 ) -> tuple[PreTrainedTokenizerFast, UMT5EncoderModel]:
     """Extend a tokenizer and encoder that know English, and maybe other words, to six languages."""
     torch.manual_seed(recipe.seed)
     tokenizer = build_tokenizer(known=start.tokenizer)
-    model = Extended(start.encoder, len(build_tokenizer(["en"])), len(tokenizer))
+    english = set(build_tokenizer(["en"]).get_vocab())
+    if missing := english - set(start.tokenizer.get_vocab()):
+        raise ValueError(
+            f"the text encoder lacks English words ({', '.join(sorted(missing))}): run the verb words first"
+        )
+    other = sorted(i for word, i in tokenizer.get_vocab().items() if word not in english)
+    model = Extended(start.encoder, other, len(tokenizer))
     for asker in askers:
         asker.expert.requires_grad_(False)
 

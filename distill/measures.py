@@ -7,7 +7,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from distill.world import Floats, Frames
+from distill.things import Floats
+from distill.world import Frames
 
 LINES = 64  # frames are measured at this height
 CHANGED = 16  # levels of 255 between neighbours

@@ -9,7 +9,7 @@ import numpy as np
 from distill.evaluate import Result, Sample, Seen, Traits, count
 from distill.features import frechet
 from distill.measures import bootstrap, diversity
-from distill.world import Floats
+from distill.things import Floats
 from wan_demo.presets import Preset
 
 Interval = tuple[float, float]

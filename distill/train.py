@@ -28,11 +28,22 @@ from distill.world import TRAIN, Camera
 from wan_demo import models
 from wan_demo.presets import Preset
 
+ATTRIBUTES = ("thing", "colour", "scene", "motion")
+
 
 def train_text(recipe: Recipe, runs: Path) -> None:
     tokenizer, encoder = text_encoder.train(recipe.text, runs)
     if parallel.rank() == 0:
         export.text(tokenizer, encoder, runs / "pocket")
+
+
+def train_words(recipe: Recipe, runs: Path) -> None:
+    """Needs a text encoder; English words that it has learnt nothing of are added to it."""
+    have = Materials(recipe, runs).captions
+    tokenizer, encoder, shares = text_encoder.teach(recipe.words, have.tokenizer, have.encoder, runs)
+    if parallel.rank() == 0:
+        export.text(tokenizer, encoder, runs / "pocket")
+        _tell((*ATTRIBUTES, "all"), shares)
 
 
 def train_autoencoder(recipe: Recipe, runs: Path) -> None:
@@ -104,8 +115,11 @@ def train_student(recipe: Recipe, runs: Path) -> None:
 def train_features(recipe: Recipe, runs: Path) -> None:
     eye = features.train(recipe.features, runs)
     if parallel.rank() == 0:
-        names = ("thing", "colour", "scene", "motion")
-        print({name: round(share, 3) for name, share in zip(names, features.accuracy(eye), strict=True)}, flush=True)
+        _tell(ATTRIBUTES, features.accuracy(eye))
+
+
+def _tell(names: Sequence[str], shares: Sequence[float]) -> None:
+    print({name: round(share, 4) for name, share in zip(names, shares, strict=True)}, flush=True)
 
 
 def begun(runs: Path, name: str) -> WanTransformer3DModel | None:
@@ -159,6 +173,7 @@ class Materials:
 
 VERBS = {
     "text": train_text,
+    "words": train_words,
     "autoencoder": train_autoencoder,
     "upsampler": train_upsampler,
     "refiner": train_refiner,

@@ -7,15 +7,13 @@ height. So the same seed shows the same shot at any size and frame rate.
 import math
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
-from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
+from distill.things import FACING, OUTLINES, Floats, marks, silhouette_distance
+
 Frames = npt.NDArray[np.uint8]
 RGB = tuple[int, int, int]
 
@@ -29,7 +27,7 @@ COLOURS: dict[str, RGB] = {
     "pink": (245, 130, 185),
     "white": (250, 250, 250),
 }
-THINGS = ("ball", "box", "triangle", "star", "heart", "moon")
+THINGS = tuple(OUTLINES)  # new ones at the end: a combination's place in ALL is a part of its seed
 MOTIONS = ("moves left", "moves right", "rises", "falls", "bounces", "spins", "grows", "shrinks")
 PERIOD_S = 2.0  # the time one motion takes
 RIM = 0.14  # width of the darker rim, in radii
@@ -200,55 +198,13 @@ def _stamp(picture: Floats, what: Combination, centre: Floats, radius: float, an
     dx, dy = (xx + 0.5 - cx) / r, (yy + 0.5 - cy) / r
     u = math.cos(angle) * dx + math.sin(angle) * dy
     v = math.cos(angle) * dy - math.sin(angle) * dx
+    if what.thing in FACING and what.motion == "moves left":
+        u = -u
     distance = r * silhouette_distance(what.thing, u, v)
     colour = np.array(COLOURS[what.colour], np.float32)
     body = _coverage(distance + RIM * r)
-    if what.thing == "ball":  # a band, so that one can see it spin
-        body = body * (1 - 0.8 * _coverage((np.abs(v) - 0.24) * r))
+    for mark, dark in marks(what.thing, u, v):
+        body = body * (1 - dark * _coverage(mark * r))
     paint = colour * (RIM_SHADE + (1 - RIM_SHADE) * body)
     patch = picture[y0:y1, x0:x1]
     patch += _coverage(distance) * (paint - patch)
-
-
-def silhouette_distance(thing: str, u: Floats, v: Floats) -> Floats:
-    """Signed distance in radii (negative inside) at thing coordinates (u right, v down), for |u|, |v| <= 1.5."""
-    field = _distance_field(thing)
-    scale = field.shape[0] / 3.0
-    x, y = (np.ascontiguousarray((c + 1.5) * scale - 0.5, np.float32) for c in (u, v))
-    return np.asarray(cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
-
-
-@lru_cache
-def _distance_field(thing: str) -> Floats:
-    """Signed distances on a (384, 384) grid over [-1.5, 1.5] radii."""
-    size, fine = 384, 4
-    mask = np.zeros((size * fine, size * fine), np.uint8)
-    cv2.fillPoly(mask, [np.round((_outline(thing) + 1.5) / 3 * size * fine).astype(np.int32)], 1)
-    inside = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    field = cv2.resize((outside - inside) * 3 / (size * fine), (size, size), interpolation=cv2.INTER_AREA)
-    return np.asarray(field, np.float32)
-
-
-def _outline(thing: str) -> Floats:
-    """The silhouette as a polygon (N, 2) of (u, v), in radii around its middle."""
-    t = np.linspace(0, 2 * math.pi, 241)[:-1]
-    if thing == "ball":
-        points = np.stack([np.cos(t), np.sin(t)], 1)
-    elif thing == "box":
-        points = 0.86 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
-    elif thing == "triangle":
-        points = 1.2 * np.array([(math.sin(a), 0.12 - math.cos(a)) for a in (0, 2 * math.pi / 3, 4 * math.pi / 3)])
-    elif thing == "star":
-        a = np.arange(10) * math.pi / 5
-        points = np.where(np.arange(10) % 2, 0.52, 1.2)[:, None] * np.stack([np.sin(a), -np.cos(a)], 1)
-    elif thing == "heart":
-        y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
-        points = np.stack([16 * np.sin(t) ** 3, -y - 2], 1) / 15.5
-    elif thing == "moon":  # a disc less a smaller disc: outer arc, then inner arc back
-        a, b = np.linspace(0.9, 2 * math.pi - 0.9, 120), np.linspace(2 * math.pi - 1.28, 1.28, 120)
-        outer, inner = np.stack([np.cos(a), np.sin(a)], 1), np.stack([0.39 + 0.817 * np.cos(b), 0.817 * np.sin(b)], 1)
-        points = 1.08 * (np.concatenate([outer, inner]) + np.array([0.2, 0]))
-    else:
-        raise ValueError(f"no thing called {thing!r}; there are: {', '.join(THINGS)}")
-    return points.astype(np.float32)

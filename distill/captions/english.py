@@ -28,6 +28,12 @@ LANGUAGE = Language(
         "star": ("star", "five-pointed star", "star shape"),
         "heart": ("heart", "heart shape", "love heart"),
         "moon": ("moon", "crescent", "crescent moon", "half moon"),
+        "flower": ("flower", "blossom", "daisy", "bloom", "little flower"),
+        "fish": ("fish", "little fish", "small fish", "tropical fish", "fish with fins"),
+        "bird": ("bird", "little bird", "songbird", "small bird", "bird with wings"),
+        "boat": ("boat", "sailing boat", "sailboat", "ship", "little boat"),
+        "leaf": ("leaf", "tree leaf", "pointed leaf", "leaf with a stem"),
+        "ring": ("ring", "jewelled ring", "diamond ring", "ring with a gem", "ring with a stone"),
     },
     colours={
         "red": ("red", "bright red", "crimson", "scarlet"),

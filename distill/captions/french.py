@@ -28,6 +28,12 @@ LANGUAGE = Language(
         "star": ("f:étoile", "f:étoile à cinq branches"),
         "heart": ("cœur", "coeur"),
         "moon": ("f:lune", "croissant de lune", "f:demi-lune", "croissant"),
+        "flower": ("f:fleur", "f:petite fleur", "f:fleurette", "f:marguerite"),
+        "fish": ("poisson", "petit poisson", "poisson tropical"),
+        "bird": ("oiseau", "petit oiseau", "passereau"),
+        "boat": ("bateau", "voilier", "f:barque", "bateau à voile", "petit bateau"),
+        "leaf": ("f:feuille", "f:petite feuille", "f:feuille d'arbre"),
+        "ring": ("f:bague", "anneau", "f:alliance", "f:bague de diamants"),
     },
     colours={
         "red": ("rouge", "rouge vif", "écarlate", "cramoisi</e>"),

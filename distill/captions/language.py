@@ -13,10 +13,11 @@ Words = Mapping[str, tuple[str, ...]]  # for each value of an attribute: the pla
 
 @dataclass(frozen=True)
 class Language:
-    """Words and sentences. "<a/b>" is "a", and "b" beside a thing that is marked "f:" (feminine, or of a second class).
+    """Words and sentences. "<a/b>" is "a", and "b" beside a thing that is marked "f:" (feminine).
 
-    nouns: with {thing} and {colour}; forms: with {n} noun, {s} scene, {v} verb, {p} the verb's second form. The first
-    of each makes the plain caption. motions: "first form|second form", or one form that serves as both.
+    Another mark is the word that a thing is counted with: "朵:花". mark: where a thing has none.
+    nouns: with {thing}, {colour} and maybe {mark}; forms: with {n} noun, {s} scene, {v} verb, {p} the verb's second
+    form. The first of each makes the plain caption. motions: "first form|second form", or one form that is both.
     spaced: False where spaces only part words in these tables, and are not written. tidy: mends a whole sentence.
     """
 
@@ -30,6 +31,7 @@ class Language:
     spaced: bool = True
     tidy: Callable[[str], str] = str
     variants: tuple[Callable[[str], str], ...] = ()
+    mark: str = ""
 
     def plain(self, what: Combination) -> str:
         words = [table[value][0] for table, value in self._tables(what)]
@@ -56,9 +58,7 @@ class Language:
             for table in (self.things, self.colours, self.scenes, self.motions)
         )
         pairs = [(thing, colours[0]) for thing in things] + [(things[0], colour) for colour in colours]
-        rows = [
-            noun.format(thing=t.removeprefix("f:"), colour=c) for noun in dict.fromkeys(self.nouns) for t, c in pairs
-        ]
+        rows = [self._noun(noun, t, c) for noun in dict.fromkeys(self.nouns) for t, c in pairs]
         rows += scenes + [motion.replace("|", " ") for motion in motions]
         rows += [form.format(n="", s="", v="", p="") for form in self.forms] + [self.stop]
         texts = [self.tidy(_agree(row, second)) for row in rows for second in (False, True)]
@@ -72,10 +72,14 @@ class Language:
             (self.motions, what.motion),
         )
 
+    def _noun(self, noun: str, thing: str, colour: str) -> str:
+        mark, _, word = thing.rpartition(":")
+        return noun.format(thing=word, colour=colour, mark=mark or self.mark)
+
     def _sentence(self, form: str, noun: str, words: list[str]) -> str:
         thing, colour, scene, motion = words
         verb, _, second = motion.partition("|")
-        noun = noun.format(thing=thing.removeprefix("f:"), colour=colour)
+        noun = self._noun(noun, thing, colour)
         text = _agree(form.format(n=noun, s=scene, v=verb, p=second or verb), thing.startswith("f:"))
         return self.tidy(text if self.spaced else text.replace(" ", ""))
 

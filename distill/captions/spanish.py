@@ -20,6 +20,12 @@ LANGUAGE = Language(
         "star": ("f:estrella", "f:estrella de cinco puntas"),
         "heart": ("corazón", "corazoncito"),
         "moon": ("f:luna", "f:media luna", "f:luna creciente"),
+        "flower": ("f:flor", "f:florecilla", "f:pequeña flor", "f:margarita"),
+        "fish": ("pez", "pececito", "pequeño pez", "pez tropical"),
+        "bird": ("pájaro", "pajarito", "pequeño pájaro"),
+        "boat": ("barco", "f:barca", "velero", "barco de vela", "pequeño barco"),
+        "leaf": ("f:hoja", "f:hojita", "f:hoja de árbol", "f:pequeña hoja"),
+        "ring": ("anillo", "f:sortija", "anillo de diamantes"),
     },
     colours={
         "red": ("roj<o/a>", "roj<o/a> brillante", "escarlata", "carmesí"),

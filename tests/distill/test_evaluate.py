@@ -9,12 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from transformers import PreTrainedTokenizerFast
 
 from distill import features, report_html
-from distill.evaluate import Sample, Seen, Traits, caption, choose, count
+from distill.evaluate import Sample, Seen, Traits, caption, choose, count, known
 from distill.measures import Figures, bootstrap, diversity, measure, wilson
 from distill.outcome import Column, Outcome
-from distill.world import HELD_OUT, Camera, Combination, draw
+from distill.tokenizer import build_tokenizer
+from distill.world import HELD_OUT, THINGS, Camera, Combination, draw
 from wan_demo.presets import find
 
 CAMERA = Camera(33, 16, 224, 128)
@@ -87,6 +89,16 @@ def test_repeats_show_one_combination_with_several_seeds() -> None:
     assert chosen[0] == chosen[1] == chosen[2] != chosen[3]
     plain = [list(choose(HELD_OUT, Sample(clips=3)))[i] for i in range(3)]
     assert plain[:2] == [chosen[0], chosen[3]]
+
+
+def test_shipped_models_are_asked_for_what_they_have_words_for() -> None:
+    """The new things come last, so clips for the others are those of before: same choice, order and seeds."""
+    shipped = PreTrainedTokenizerFast.from_pretrained(find("pocket", "full").weights / "tokenizer")
+    asked = known(HELD_OUT, "en", shipped)
+    assert known(HELD_OUT, "fr", shipped) == list(HELD_OUT[: len(known(HELD_OUT, "fr", shipped))])
+    assert {c.thing for c in asked} in (set(THINGS[:6]), set(THINGS)), "all of a thing's captions, or none"
+    assert asked == list(HELD_OUT[: len(asked)])
+    assert known(HELD_OUT, "en", build_tokenizer(["en"])) == list(HELD_OUT)
 
 
 def test_any_words_in_any_language() -> None:

@@ -18,9 +18,10 @@ from wan_demo.text import encode_prompts
 PROMPT = "a red ball moves right over green grass"
 
 
-@pytest.fixture
-def english() -> Captions:
-    tokenizer = build_tokenizer(["en"])
+@pytest.fixture(params=[None, "es"], ids=["english", "spanish then english"])
+def english(request: pytest.FixtureRequest) -> Captions:
+    """An encoder that knows English; wherever its ids lie, its words stay as they are."""
+    tokenizer = build_tokenizer(["en"], build_tokenizer([request.param]) if request.param else None)
     torch.manual_seed(0)
     return Captions(tokenizer, build(len(tokenizer)).eval())
 
@@ -56,3 +57,10 @@ def test_languages_are_learnt_and_english_stays(english: Captions, clips: Latent
         json.loads(line)["loss"] for line in (tmp_path / "languages" / "log.jsonl").read_text().splitlines()
     )
     assert last < 0.8 * first
+
+
+def test_english_comes_first(clips: LatentSet, tmp_path: Path) -> None:
+    tokenizer = build_tokenizer(["es"])
+    start = Captions(tokenizer, build(len(tokenizer)).eval())
+    with pytest.raises(ValueError, match="run the verb words first"):
+        languages.train(LanguagesRecipe(steps=1), start, [], tmp_path)

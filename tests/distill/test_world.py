@@ -1,9 +1,11 @@
+import zlib
 from itertools import combinations
 
 import cv2
 import numpy as np
 import pytest
 
+from distill.things import marks, silhouette_distance
 from distill.world import ALL, COLOURS, HELD_OUT, MOTIONS, SCENES, THINGS, TRAIN, Camera, Combination, draw
 
 FINISH = Camera(33, 16, 224, 128)
@@ -13,7 +15,9 @@ SHOTS = [
     Combination("moon", "pink", "night", "moves left"),
     Combination("ball", "white", "grass", "bounces"),
     Combination("heart", "blue", "desert", "grows"),
+    Combination("ring", "yellow", "grass", "spins"),
 ]
+OLD = (Combination("ball", "red", "sea", "spins"), Combination("moon", "pink", "night", "bounces"))
 
 
 @pytest.mark.parametrize("what", SHOTS)
@@ -25,6 +29,41 @@ def test_a_seed_is_a_shot_at_any_size_and_frame_rate(what: Combination) -> None:
     assert np.allclose(fine.truth.angle[::2], coarse.truth.angle, atol=1e-6)
     small = np.stack([cv2.resize(f, (112, 64), interpolation=cv2.INTER_AREA) for f in fine.frames[::2]])
     assert np.abs(small.astype(int) - coarse.frames).mean() < 1
+
+
+def test_old_seeds_draw_the_pixels_that_they_drew_before_there_were_more_things() -> None:
+    checksums = [zlib.crc32(draw(what, 5, LAYOUT).frames.tobytes()) for what in OLD]
+    assert checksums == [564667965, 645087437]
+    assert [ALL.index(what) for what in OLD] == [13, 1844]
+
+
+@pytest.mark.parametrize("thing", THINGS)
+def test_a_thing_is_of_one_piece_and_keeps_within_its_reach(thing: str) -> None:
+    u, v = np.meshgrid(*[np.linspace(-1.5, 1.5, 151, dtype=np.float32)] * 2)
+    inside = silhouette_distance(thing, u, v, filled=True) < 0
+    assert np.hypot(u, v)[inside].max() < 1.3
+    assert 1.4 < 9 * inside.mean() < 3.8
+    assert cv2.connectedComponents(inside.astype(np.uint8))[0] == 2
+    for distance, dark in marks(thing, u, v):
+        assert (distance[inside] < 0).any()
+        assert 0 < dark <= 2
+
+
+def test_the_scene_shows_through_a_ring() -> None:
+    shot = draw(Combination("ring", "red", "snow", "rises"), 1, FINISH)
+    (x, y), radius = shot.truth.centre[0] * (224, 128), shot.truth.radius[0] * 128
+    red, _, blue = shot.frames[0, round(y + 0.28 * radius), round(x)].astype(int)
+    assert red < blue
+
+
+def test_what_looks_to_one_side_moves_that_way() -> None:
+    left, right = (draw(Combination("bird", "red", "snow", f"moves {way}"), 1, FINISH) for way in ("left", "right"))
+    beaks = []
+    for shot in (left, right):
+        red, blue = (shot.frames[16, :, :, c].astype(int) for c in (0, 2))
+        rows, columns = np.nonzero(red > blue + 25)
+        beaks.append(columns.max() + columns.min() - 2 * columns[rows < np.median(rows) - 10].mean())
+    assert beaks[0] < 0 < beaks[1], "the wing is raised behind the head"
 
 
 def test_a_later_start_shows_the_same_shot_later() -> None:
