@@ -15,7 +15,7 @@ from wan_demo.clip import Clip
 from wan_demo.clock import Clock
 from wan_demo.decode import decode
 from wan_demo.edit import times
-from wan_demo.events import FRAME_STAGES, STAGES, Notice, Progress, Published
+from wan_demo.events import BESIDE_WRITE, STAGES, Notice, Progress, Published
 from wan_demo.models import Models
 from wan_demo.pipeline import draw, generate, result_of
 from wan_demo.policy import Policy
@@ -92,7 +92,7 @@ def test_chain_publishes_what_was_asked(
     report = published.report
     assert json.loads(json.dumps(report)) == report
     assert (report["width"], report["height"], report["frames"], report["duration_s"]) == (640, 360, 30, 1.0)
-    assert set(report["seconds"]) == {*STAGES, *FRAME_STAGES, "total"} - {"sound", "captions"}
+    assert set(report["seconds"]) == {*STAGES, *BESIDE_WRITE, "total"} - {"sound", "captions"}
     assert report["peak_memory_gib"] > 0
     stages = [e.stage for e in events if isinstance(e, Progress)]
     assert list(dict.fromkeys(stages)) == [stage for stage in STAGES if stage != "sound"]
@@ -204,6 +204,9 @@ def test_time_left_comes_from_an_earlier_run() -> None:
         assert clock.progress(0, 4).seconds_left == pytest.approx(6.0)
     with clock.stage("detail"):
         assert clock.progress(0, 1).seconds_left == pytest.approx(2.0)
+    at_the_end = Clock({"frame rate": 9.0, "write": 3.0, "sign": 1.0})
+    with at_the_end.stage("write"):
+        assert at_the_end.progress(0, 60).seconds_left == pytest.approx(4.0)  # frames are made beside
     nothing = Clock()
     with nothing.stage("layout"):
         assert nothing.progress(1, 4).seconds_left is None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
-from wan_demo.events import FRAME_STAGES, Progress, Transfer
+from wan_demo.events import BESIDE_WRITE, Progress, Transfer
 
 Item = TypeVar("Item")
 
@@ -45,14 +45,13 @@ class Clock:
         self.within = outer + spent
 
     def progress(self, step: int = 0, steps: int = 1) -> Progress:
-        parts = FRAME_STAGES if self.name == "write" else (self.name,)
-        known = [self.expected[part] for part in parts if part in self.expected]
-        if not known:
+        now = self.expected.get(self.name)
+        if now is None:
             return Progress(self.name, step, steps, None)
-        now = sum(known)
         if step:  # this run's own pace is better
             now = (time.perf_counter() - self.started) / step * steps
-        later = (s for name, s in self.expected.items() if name not in (*self.seconds, *parts, "total"))
+        known = (*self.seconds, self.name, *BESIDE_WRITE, "total")
+        later = (s for name, s in self.expected.items() if name not in known)
         return Progress(self.name, step, steps, now * (1 - step / steps) + sum(later))
 
 

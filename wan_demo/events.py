@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# layout and detail are the denoising: the high-noise and the low-noise expert. In "write" each frame goes through all
-# of FRAME_STAGES, one frame after another, so that no more than a few are ever in memory.
+# layout and detail are the denoising: the high-noise and the low-noise expert. In "write" frames are encoded one after
+# another, so that no more than a few are ever in memory; a thread beside it takes the next ones through BESIDE_WRITE.
 STAGES = (
     "encode",
     "layout",
@@ -18,7 +18,7 @@ STAGES = (
     "sign",
     "read back",
 )
-FRAME_STAGES = ("frame rate", "resize", "check", "captions", "label", "watermark", "write")
+BESIDE_WRITE = ("frame rate", "resize", "check", "captions", "label", "watermark")
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,8 @@ def publish(
 ) -> Generator[Progress, None, tuple[mp4.Probe, dict[str, Any], bytes]]:
     """Finish, write, sign and read back; only what reads back whole is moved to `output`.
 
-    Frame by frame: no more than a few are ever in memory. Returns what it holds, what the operator's rules saw, and its
-    fingerprint. means: with what frames in between are made.
+    Frame by frame: no more than a few are ever in memory, and the next is made while one is encoded. Returns what the
+    file holds, what the operator's rules saw, and its fingerprint. means: with what frames in between are made.
     """
     delivery, looks, count = request.delivery, list[Frame](), len(edit.moments)
     embedder = Embedder(bytes.fromhex(mark), identity.carrier_key, delivery.height, delivery.width)
@@ -54,10 +54,12 @@ def publish(
         extras = mp4.Extras(tags(mark), edit.sound, edit.captions if request.sound.captions == "track" else ())
         with clock.stage("write"), mp4.encoded(draft, delivery.fps, delivery.codec, extras) as writer:
             yield clock.progress(0, count)
-            marked = map(embedder.mark, finished(edit, request, clock, looks, means))
-            for done, frame in enumerate(clock.each("watermark", marked), 1):
+            making = Clock()  # another thread's
+            marked = making.each("watermark", map(embedder.mark, finished(edit, request, making, looks, means)))
+            for done, frame in enumerate(prefetched(marked), 1):
                 writer.add(frame)
                 yield clock.progress(done, count)
+            clock.seconds |= making.seconds
             seen = inspector.check_clip(looks)
         with clock.stage("sign"):
             yield clock.progress()
@@ -77,8 +79,7 @@ def finished(edit: Edit, request: Request, clock: Clock, looks: list[Frame], mea
     looks: gets those that the operator's rules are asked about. Raises UnsafeClipError at the end of an unsafe clip.
     """
     delivery, label = request.delivery, request.delivery.label
-    # two cores then work on two frames; what counts as this stage's is the time that the others wait for it
-    frames = clock.each("frame rate", prefetched(frames_at(edit.clip, edit.moments, means)))
+    frames = clock.each("frame rate", frames_at(edit.clip, edit.moments, means))
     frames = clock.each("resize", (fit(frame, delivery.width, delivery.height) for frame in frames))
     frames = clock.each("check", sampled(check_frames(frames, delivery.fps), len(edit.moments), looks))
     if request.sound.captions == "burnt":
