@@ -24,8 +24,20 @@ EDGE, NEAR = 0.4, 5  # a silhouette ends where the distance is this share of its
 LEAST_AREA, MOST_AREA = 0.004, 0.3  # of the frame; the smallest moon has 0.007
 DOUBLE = 0.35  # a second thing of this share of the first one's area makes a frame unreadable
 FOUND, AGREE = 0.8, 0.75  # shares of the frames that must show one thing, and agree on its shape or its colour
-LEAST_IOU = {"ball": 0.9, "box": 0.9, "triangle": 0.88, "star": 0.83, "heart": 0.88, "moon": 0.7}  # less where thin
-LEAST_IOU |= {"flower": 0.9, "fish": 0.84, "bird": 0.83, "boat": 0.88, "leaf": 0.86, "ring": 0.88}
+LEAST_IOU = {  # less where thin
+    "ball": 0.9,
+    "box": 0.9,
+    "triangle": 0.88,
+    "star": 0.83,
+    "heart": 0.88,
+    "moon": 0.7,
+    "flower": 0.9,
+    "fish": 0.84,
+    "bird": 0.83,
+    "boat": 0.88,
+    "leaf": 0.86,
+    "ring": 0.88,
+}
 BODY, BAND = (0.35, 1.0), (0.17, 0.33)  # how deep inside a silhouette its colour is seen, of the most; BAND: of a ring
 COLOUR_RANGE, SCENE_RANGE = 55.0, 26.0  # distance in RGB; mean absolute difference, of sky and of ground
 # Crests and stars: colour, most of it mixed in, greatest height in px (a white thing's outline is as pale, but higher).

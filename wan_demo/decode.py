@@ -1,13 +1,14 @@
 """Latents -> Clip."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
-from torch import Tensor
+from torch import Tensor, nn
 
 from wan_demo.clip import Clip
 from wan_demo.values import Latents
@@ -44,6 +45,25 @@ def streamed(z: Tensor, vae: AutoencoderKLWan) -> Iterator[Tensor]:
             yield (made if patch is None else unpatchify(made, patch_size=patch)).clamp(-1, 1)
     finally:
         vae.clear_cache()
+
+
+def by_onednn(vae: AutoencoderKLWan) -> AutoencoderKLWan:
+    """The same autoencoder, whose convolutions on a CPU are all done by oneDNN.
+
+    torch has its own im2col do those of one clip that have few channels, frames and rows (ConvParams::use_mkldnn in
+    aten/src/ATen/native/Convolution.cpp); the pocket family's decoder is three times as fast without that.
+    """
+    if torch.backends.mkldnn.is_available():
+        for layer in vae.modules():
+            if isinstance(layer, nn.Conv3d):
+                layer.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+                layer._conv_forward = partial(_convolved, layer)  # type: ignore[method-assign]
+    return vae
+
+
+def _convolved(layer: nn.Conv3d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    how = layer.padding, layer.stride, layer.dilation, layer.groups
+    return torch.ops.aten.mkldnn_convolution(x, weight, bias, *how)  # type: ignore[no-any-return]
 
 
 def _frames(video: Tensor) -> npt.NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsampler
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderModel
 
 from wan_demo import placement, quantize
+from wan_demo.decode import by_onednn
 from wan_demo.finish.refine import Refiner, load_refiner
 from wan_demo.integrity import WeightsError, contents, inspect, verify
 from wan_demo.plans import PLANS, Plan, smaller
@@ -181,10 +182,11 @@ def load_shared(root: Path, precision: str, device: str) -> Shared:
         lambda: UMT5EncoderModel.from_pretrained(encoder, dtype=DTYPES[precision]).eval(),
         f"{contents(encoder, tokenizer)} {precision}" if large else "",
     )
+    vae = AutoencoderKLWan.from_pretrained(root / "vae", torch_dtype=torch.float32).eval()
     return Shared(
         (root, precision, device),
         reader,
-        AutoencoderKLWan.from_pretrained(root / "vae", torch_dtype=torch.float32).eval(),
+        by_onednn(vae) if torch.device(device) == HOME else vae,
         load_refiner(root / "refiner", device),
         load_upsampler(root / "upsampler"),
     )

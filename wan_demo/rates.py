@@ -12,7 +12,7 @@ from torch import nn
 
 from wan_demo import cost, quantize
 from wan_demo.cost import ATTENTION, CONV, MATMUL
-from wan_demo.decode import streamed
+from wan_demo.decode import by_onednn, streamed
 from wan_demo.models import DTYPES
 from wan_demo.presets import Preset
 
@@ -35,6 +35,7 @@ def measure(device: torch.device, preset: Preset) -> dict[str, float]:
     x = torch.randn(1, tokens, heads * size, dtype=dtype, device=device)
     q = torch.randn(1, heads, tokens, size, dtype=dtype, device=device)
     decoder = AutoencoderKLWan.from_config(vae).eval().to(device)
+    decoder = by_onednn(decoder) if device.type == "cpu" else decoder
     crop = (2, side // 8, side // 8)
     z = torch.randn(1, vae["z_dim"], *crop, device=device)
     return {
