@@ -23,12 +23,12 @@ TRIALS, TRIALS_S = 3, 0.15  # for a rate, at least
 def measure(device: torch.device, preset: Preset) -> dict[str, float]:
     """Operations a second, by kind, in layers, attention and a decoder as this preset has them.
 
-    On random tensors, with fewer tokens and pixels than a clip has: on a CPU 512 and 32x32, on a GPU 8,192 and 256x256.
+    On random tensors, with fewer tokens and pixels than a clip has: on a CPU 512 and 64x64, on a GPU 8,192 and 256x256.
     """
     parts, dtype = cost.configs(preset), DTYPES[preset.precision]
     expert, vae = parts["transformer"], parts["vae"]
     heads, size, inner = (expert[name] for name in ("num_attention_heads", "attention_head_dim", "ffn_dim"))
-    tokens, side = (512, 32) if device.type == "cpu" else (8192, 256)
+    tokens, side = (512, 64) if device.type == "cpu" else (8192, 256)
     linear = nn.Linear(heads * size, inner).to(dtype)
     kind = quantize.kind_of(expert, preset.layers)
     layer = (quantize.KINDS[kind](linear) if kind else linear).to(device)
