@@ -29,6 +29,7 @@ from wan_demo.safety.inspector import Inspector, sampled
 
 Frame = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
+LARGE = 2**22  # pixels of a frame from which on none is made in advance: a 4K clip is to be written within 2 GB
 START_S = 0.001  # how far apart picture and sound may begin
 
 
@@ -44,8 +45,9 @@ def publish(
 ) -> Generator[Progress, None, tuple[mp4.Probe, dict[str, Any], bytes]]:
     """Finish, write, sign and read back; only what reads back whole is moved to `output`.
 
-    Frame by frame: no more than a few are ever in memory, and the next is made while one is encoded. Returns what the
-    file holds, what the operator's rules saw, and its fingerprint. means: with what frames in between are made.
+    Frame by frame: no more than a few are ever in memory, and the next is made while one is encoded, if it is not LARGE.
+    Returns what the file holds, what the operator's rules saw, and its fingerprint. means: with what frames in between
+    are made.
     """
     delivery, looks, count = request.delivery, list[Frame](), len(edit.moments)
     embedder = Embedder(bytes.fromhex(mark), identity.carrier_key, delivery.height, delivery.width)
@@ -54,9 +56,10 @@ def publish(
         extras = mp4.Extras(tags(mark), edit.sound, edit.captions if request.sound.captions == "track" else ())
         with clock.stage("write"), mp4.encoded(draft, delivery.fps, delivery.codec, extras) as writer:
             yield clock.progress(0, count)
-            making = Clock()  # another thread's
+            making = Clock()  # mostly another thread's
             marked = making.each("watermark", map(embedder.mark, finished(edit, request, making, looks, means)))
-            for done, frame in enumerate(prefetched(marked), 1):
+            large = delivery.width * delivery.height >= LARGE
+            for done, frame in enumerate(marked if large else prefetched(marked), 1):
                 writer.add(frame)
                 yield clock.progress(done, count)
             clock.seconds |= making.seconds
