@@ -45,7 +45,7 @@ def publish(
 ) -> Generator[Progress, None, tuple[mp4.Probe, dict[str, Any], bytes]]:
     """Finish, write, sign and read back; only what reads back whole is moved to `output`.
 
-    Frame by frame: no more than a few are ever in memory, and the next is made while one is encoded, if it is not LARGE.
+    Frame by frame: no more than a few are ever in memory, and the next is made while one is encoded (not LARGE ones).
     Returns what the file holds, what the operator's rules saw, and its fingerprint. means: with what frames in between
     are made.
     """
