@@ -99,6 +99,12 @@ def test_nothing_is_taken_for_html() -> None:
     assert not [html for html in shown if "<script" in html]
 
 
+def test_what_runs_beside_the_writing_is_named() -> None:
+    assert "are written" not in draw.results(REPORT)
+    told = draw.results({**REPORT, "seconds": {"frame rate": 3.0, "watermark": 1.0, "write": 4.0, "total": 4.0}})
+    assert ">Smooth motion, watermark: done while the frames before are written." in told
+
+
 def test_results_have_the_figures_and_a_bar_for_each_stage() -> None:
     html = draw.results(REPORT)
     assert html.count('class="bar"') == 3

@@ -6,6 +6,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
+from wan_demo.events import BESIDE_WRITE
 from wan_demo.plans import Fit
 from wan_demo.presets import Preset
 from wan_demo.quota import QUOTAS_S, Price
@@ -167,7 +168,10 @@ def results(report: Mapping[str, Any], again: datetime | None = None) -> str:
     }
     total = f"{seconds['total']:.1f} s" if "total" in seconds else ""
     when = f", {moment(again)}" if again is not None else ""
-    return f'<h3>Made in {total}{when}</h3><div class="bars">{bars}</div>{figures(shown)}'
+    beside = [WORDS.get(stage, stage) for stage in seconds if stage in BESIDE_WRITE]
+    told = f"{', '.join(beside).capitalize()}: done while the frames before are written."
+    meanwhile = f'<p class="hint">{told}</p>' if beside else ""
+    return f'<h3>Made in {total}{when}</h3><div class="bars">{bars}</div>{meanwhile}{figures(shown)}'
 
 
 def figures(values: Mapping[str, object]) -> str:
