@@ -19,7 +19,7 @@ def test_onednn_decodes_the_same_picture(tiny_full: Preset, tiny_models: Models)
     plain = AutoencoderKLWan.from_pretrained(tiny_full.weights / "vae").eval()
     wanted = decode(latents, plain).frames
     with profile(activities=[ProfilerActivity.CPU]) as seen:
-        made = decode(latents, by_onednn(plain)).frames
+        made = decode(latents, by_onednn(plain, tiny_models.device)).frames
     assert np.abs(made.astype(int) - wanted).max() <= 1
     assert np.ptp(made) > 50  # there is a picture
     assert not [event.key for event in seen.key_averages() if "slow_conv3d" in event.key]

@@ -47,13 +47,13 @@ def streamed(z: Tensor, vae: AutoencoderKLWan) -> Iterator[Tensor]:
         vae.clear_cache()
 
 
-def by_onednn(vae: AutoencoderKLWan) -> AutoencoderKLWan:
-    """The same autoencoder, whose convolutions on a CPU are all done by oneDNN.
+def by_onednn(vae: AutoencoderKLWan, device: torch.device) -> AutoencoderKLWan:
+    """The same autoencoder; if `device`, where it is to run, is a CPU, all of its convolutions are done by oneDNN.
 
     torch has its own im2col do those of one clip that have few channels, frames and rows (ConvParams::use_mkldnn in
     aten/src/ATen/native/Convolution.cpp); the pocket family's decoder is three times as fast without that.
     """
-    if torch.backends.mkldnn.is_available():
+    if device.type == "cpu" and torch.backends.mkldnn.is_available():
         for layer in vae.modules():
             if isinstance(layer, nn.Conv3d):
                 layer.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

@@ -186,7 +186,7 @@ def load_shared(root: Path, precision: str, device: str) -> Shared:
     return Shared(
         (root, precision, device),
         reader,
-        by_onednn(vae) if torch.device(device) == HOME else vae,
+        by_onednn(vae, torch.device(device)),
         load_refiner(root / "refiner", device),
         load_upsampler(root / "upsampler"),
     )

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase, UMT5Config, UMT5EncoderModel
 
 from wan_demo import cost, quantize
 from wan_demo.decode import by_onednn
-from wan_demo.models import DTYPES, HOME, Models, Shared
+from wan_demo.models import DTYPES, Models, Shared
 from wan_demo.plans import Plan
 from wan_demo.presets import Preset
 from wan_demo.reader import Reader
@@ -32,9 +32,9 @@ def build(preset: Preset, tokenizer: PreTrainedTokenizerBase, device: str, plan:
         high, low = (quantize.build(parts["transformer"], preset.layers) for _ in range(2))
     for name, part in {"text_encoder": text, "vae": vae, "high": high, "low": low}.items():
         fill(part.eval(), device if name in plan.stays else "cpu", torch.float32 if name == "vae" else dtype)
-    vae = by_onednn(vae) if torch.device(device) == HOME else vae
-    shared = Shared((preset.weights, preset.precision, device), Reader(tokenizer, lambda: text), vae)
-    models = Models(shared, high, low, device=torch.device(device))
+    where = torch.device(device)
+    shared = Shared((preset.weights, preset.precision, device), Reader(tokenizer, lambda: text), by_onednn(vae, where))
+    models = Models(shared, high, low, device=where)
     models.follow(plan)
     return models
 

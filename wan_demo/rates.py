@@ -34,8 +34,7 @@ def measure(device: torch.device, preset: Preset) -> dict[str, float]:
     layer = (quantize.KINDS[kind](linear) if kind else linear).to(device)
     x = torch.randn(1, tokens, heads * size, dtype=dtype, device=device)
     q = torch.randn(1, heads, tokens, size, dtype=dtype, device=device)
-    decoder = AutoencoderKLWan.from_config(vae).eval().to(device)
-    decoder = by_onednn(decoder) if device.type == "cpu" else decoder
+    decoder = by_onednn(AutoencoderKLWan.from_config(vae).eval().to(device), device)
     crop = (2, side // 8, side // 8)
     z = torch.randn(1, vae["z_dim"], *crop, device=device)
     return {
