@@ -10,6 +10,7 @@ from distill.evaluate import Result, Sample, Seen, Traits, count
 from distill.features import frechet
 from distill.measures import bootstrap, diversity
 from distill.things import Floats
+from distill.world import ATTRIBUTES
 from wan_demo.presets import Preset
 
 Interval = tuple[float, float]
@@ -38,7 +39,7 @@ class Outcome:
     def by_value(self) -> dict[str, dict[str, tuple[int, int]]]:
         """For each attribute and value: how many clips are right in every respect, of how many."""
         told: dict[str, dict[str, tuple[int, int]]] = {}
-        for name in ("thing", "colour", "scene", "motion"):
+        for name in ATTRIBUTES:
             rows: dict[str, tuple[int, int]] = {}
             for s in self.seen:
                 right, of = rows.get(getattr(s.combination, name), (0, 0))

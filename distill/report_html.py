@@ -10,10 +10,9 @@ from PIL import Image
 
 from distill.measures import wilson
 from distill.outcome import Outcome
-from distill.world import MOTIONS
+from distill.world import ATTRIBUTES, MOTIONS
 
 SHEET = 24  # clips on a contact sheet
-PARTS = ("thing", "colour", "scene", "motion")
 COLOURS = ("#2364aa", "#3da35d", "#c8553d", "#7d5ba6", "#b8860b", "#4f7cac", "#8a8d91")
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2733}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .7rem;border-bottom:1px solid #d8dee6;text-align:right}
@@ -46,21 +45,21 @@ def _scores(outcomes: Sequence[Outcome]) -> str:
         [
             n,
             str(r.clips),
-            *(f"{getattr(r, p):.3f}" for p in PARTS),
+            *(f"{getattr(r, p):.3f}" for p in ATTRIBUTES),
             f"{r.all_right:.3f}",
             "{} to {}".format(*r.interval),
         ]
         for n, r in results
     ]
     plot = bars([(n, r.all_right, r.interval) for n, r in results], colours=range(len(results)))
-    return f"<h2>Right</h2>{table(['', 'clips', *PARTS, 'all four', '95%'], rows)}<h3>All four right</h3>{plot}"
+    return f"<h2>Right</h2>{table(['', 'clips', *ATTRIBUTES, 'all four', '95%'], rows)}<h3>All four right</h3>{plot}"
 
 
 def _values(outcomes: Sequence[Outcome]) -> str:
     """All four right, by value of each attribute."""
     told = [(o.column.name, o.by_value()) for o in outcomes]
     out = ["<h2>All four right, by what was asked</h2>"]
-    for part in PARTS:
+    for part in ATTRIBUTES:
         rows, colours = [], []
         for value in told[0][1][part]:
             for i, (name, by_value) in enumerate(told):
@@ -111,7 +110,7 @@ def _points(outcome: Outcome) -> list[tuple[float, float]]:
 def _sheet(outcome: Outcome) -> str:
     figures = []
     for seen in outcome.seen[:SHEET]:
-        marks = " ".join(f'<span class="{"yes" if seen.marks[p] else "no"}">{p}</span>' for p in PARTS)
+        marks = " ".join(f'<span class="{"yes" if seen.marks[p] else "no"}">{p}</span>' for p in ATTRIBUTES)
         caption = f"<bdi>{escape(seen.caption)}</bdi> ({marks})"
         figures.append(f"<figure>{picture(seen.frames)}<figcaption>{caption}</figcaption></figure>")
     return f"<h2>First clips: {escape(outcome.column.name)}</h2>{''.join(figures)}"

@@ -24,11 +24,9 @@ from distill import (
 )
 from distill.config import Recipe
 from distill.data import FEW, FINISH, FULL, LAYOUT, STILL, Captions, LatentSet, cached_set, generator
-from distill.world import TRAIN, Camera
+from distill.world import ATTRIBUTES, TRAIN, Camera
 from wan_demo import models
 from wan_demo.presets import Preset
-
-ATTRIBUTES = ("thing", "colour", "scene", "motion")
 
 
 def train_text(recipe: Recipe, runs: Path) -> None:

@@ -6,7 +6,7 @@ height. So the same seed shows the same shot at any size and frame rate.
 
 import math
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 
 import numpy as np
@@ -68,6 +68,7 @@ class Combination:
         return zlib.crc32("|".join((self.thing, self.colour, self.scene, self.motion)).encode()) % 10 == 0
 
 
+ATTRIBUTES = tuple(field.name for field in fields(Combination))
 ALL = tuple(Combination(*c) for c in product(THINGS, COLOURS, SCENES, MOTIONS))
 TRAIN = tuple(c for c in ALL if not c.held_out)
 HELD_OUT = tuple(c for c in ALL if c.held_out)
