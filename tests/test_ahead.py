@@ -58,7 +58,7 @@ def test_a_clip_is_the_same_as_without(tiny_full: Preset, tiny_models: Models, t
     torch.testing.assert_close(latents(tiny_full, parts), latents(tiny_full, tiny_models), atol=1e-4, rtol=0)
 
 
-def test_it_is_compiled_once(tiny_full: Preset, monkeypatch: pytest.MonkeyPatch, kept: Path) -> None:
+def test_it_is_compiled_once(tiny_full: Preset, kept: Path) -> None:
     started(tiny_full)
     (package,) = kept.glob("compiled/*")  # nothing else is left, and both experts share it
     written = package.stat().st_mtime_ns
@@ -66,7 +66,7 @@ def test_it_is_compiled_once(tiny_full: Preset, monkeypatch: pytest.MonkeyPatch,
     assert package.stat().st_mtime_ns == written
 
 
-def test_blocks_work_with_the_weights_that_they_have_now(tiny_full: Preset, tiny_models: Models) -> None:
+def test_blocks_work_with_the_weights_that_they_have_now(tiny_full: Preset) -> None:
     parts, plain = started(tiny_full)._models["full"], models.load(tiny_full)
     ahead.use(parts.high, ahead.package(parts.high, 1, parts.device))
     before = latents(tiny_full, parts)

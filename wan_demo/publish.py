@@ -23,7 +23,7 @@ from wan_demo.provenance.label import add_label, has_label
 from wan_demo.provenance.metadata import add_xmp, tags
 from wan_demo.provenance.signature import sign
 from wan_demo.provenance.watermark import Embedder
-from wan_demo.request import Request
+from wan_demo.request import Delivery, Request
 from wan_demo.safety.frames import check_frames
 from wan_demo.safety.inspector import Inspector, sampled
 
@@ -58,8 +58,7 @@ def publish(
             yield clock.progress(0, count)
             making = Clock()  # mostly another thread's
             marked = making.each("watermark", map(embedder.mark, finished(edit, request, making, looks, means)))
-            large = delivery.width * delivery.height >= LARGE
-            for done, frame in enumerate(marked if large else prefetched(marked), 1):
+            for done, frame in enumerate(_in_advance(marked, delivery), 1):
                 writer.add(frame)
                 yield clock.progress(done, count)
             clock.seconds |= making.seconds
@@ -74,6 +73,11 @@ def publish(
             finding = check(signed, identity, sets=sets)
             made = _read_back(signed, request, count, finding, mark)
     return made, seen, Fingerprint.of(sets[0]).to_bytes()
+
+
+def _in_advance(frames: Iterator[Frame], delivery: Delivery) -> Iterator[Frame]:
+    """The same frames, made while the caller works on those before, unless they are LARGE."""
+    return frames if delivery.width * delivery.height >= LARGE else prefetched(frames)
 
 
 def finished(edit: Edit, request: Request, clock: Clock, looks: list[Frame], means: Means) -> Iterator[Frame]:

@@ -41,7 +41,7 @@ from wan_demo.worker import JobError, failure, make_clip
 
 MARGIN = 1.3  # what is asked for over what is expected: a clip that takes longer is cut off
 DEFAULT_S = client.DEFAULT_SCHEDULE_DURATION  # what is asked for before the first clip tells
-COMPILE_S = 1500  # what Hugging Face's own Spaces ask for to compile (huggingface.co/blog/zerogpu-aoti)
+COMPILE_S = 1500  # the most that is lent to a Space that starts (huggingface.co/blog/zerogpu-aoti)
 
 
 @dataclass(frozen=True)
