@@ -69,7 +69,7 @@ class TeacherRecipe:
     high_steps: int = 6500
     low_steps: int = 5090
     still_share: float = 0.25  # of the high-noise expert's steps on single frames, five times as many at once
-    often: tuple[tuple[str, int], ...] = (("spins", 4), ("bounces", 2))  # (motion, times as often as others)
+    often: tuple[tuple[str, int], ...] = (("spins", 4), ("bounces", 2), ("night", 3))  # (motion or scene, times)
     low_layouts: float = 0.2  # share of its steps on whole clips at layout size, for direct mode
 
 

@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 from distill import parallel
 from distill.captions import paraphrase
 from distill.world import ALL, PERIOD_S, TRAIN, Camera, Combination, Shot, draw
+from wan_demo.encode import normalised
 from wan_demo.presets import find
 from wan_demo.shapes import ClipShape
 from wan_demo.text import encode_prompts
@@ -78,7 +79,6 @@ class LatentSet:
         return len(self.x)
 
 
-@torch.no_grad()
 def encode_set(
     vae: AutoencoderKLWan, camera: Camera, seed: int, count: int, pool: Sequence[Combination] = TRAIN, batch: int = 8
 ) -> LatentSet:
@@ -86,7 +86,6 @@ def encode_set(
 
     A single frame is of a random moment.
     """
-    mean, std = (torch.tensor(v).view(-1, 1, 1, 1) for v in (vae.config.latents_mean, vae.config.latents_std))
     encoded, which, near = [], [], []
     name = f"encode {camera.width}x{camera.height}"
     for start in trange(0, count, batch, desc=name, mininterval=5, disable=parallel.rank() > 0):
@@ -97,7 +96,7 @@ def encode_set(
             start_s = rng.uniform(0, PERIOD_S) if camera.frames == 1 else 0.0
             shots.append(draw(combination, int(rng.integers(2**31)), replace(camera, start_s=start_s)))
         x = torch.stack([to_pixels(shot.frames) for shot in shots]).to(vae.device)
-        z = (vae.encode(x).latent_dist.mean.cpu() - mean) / std
+        z = normalised(x, vae).cpu()
         encoded.append(z.half())
         which += [ALL.index(shot.combination) for shot in shots]
         near += [_near(shot, z.shape[2:]) for shot in shots]

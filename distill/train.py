@@ -165,7 +165,7 @@ class Materials:
         vae = AutoencoderKLWan.from_pretrained(self.weights / "vae", torch_dtype=torch.float32)
         path, seed = self.runs / "latents" / f"{name}-{parallel.rank()}.pt", seed + parallel.rank()
         often = dict(self.plan.often)
-        pool = [c for c in TRAIN for _ in range(often.get(c.motion, 1))]
+        pool = [c for c in TRAIN for _ in range(often.get(c.motion, 1) * often.get(c.scene, 1))]
         return cached_set(path, vae.eval().to(self.plan.device), camera, seed, count, pool)
 
 

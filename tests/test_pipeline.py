@@ -92,10 +92,10 @@ def test_chain_publishes_what_was_asked(
     report = published.report
     assert json.loads(json.dumps(report)) == report
     assert (report["width"], report["height"], report["frames"], report["duration_s"]) == (640, 360, 30, 1.0)
-    assert set(report["seconds"]) == {*STAGES, *BESIDE_WRITE, "total"} - {"sound", "captions"}
+    assert set(report["seconds"]) == {*STAGES, *BESIDE_WRITE, "total"} - {"sound", "captions", "lengthen", "redraw"}
     assert report["peak_memory_gib"] > 0
     stages = [e.stage for e in events if isinstance(e, Progress)]
-    assert list(dict.fromkeys(stages)) == [stage for stage in STAGES if stage != "sound"]
+    assert list(dict.fromkeys(stages)) == [stage for stage in STAGES if stage not in ("sound", "lengthen", "redraw")]
     layout = [e.step for e in events if isinstance(e, Progress) and e.stage == "layout"]
     assert layout == list(range(len(tiny_full.schedule.high)))
 

@@ -142,7 +142,7 @@ def test_the_price_grows_with_what_is_asked_for(tiny_full: Preset) -> None:
     prices = [zero.price(one, "chain").seconds for one in drawn]
     assert prices[0] == pytest.approx(MARGIN * 50, abs=2)
     assert prices == sorted(set(prices))
-    assert zero._duration(Request(PROMPT, "full"), drawn[0]) * 1.5 == pytest.approx(prices[0], abs=1)
+    assert zero._duration(Request(PROMPT, "full", duration_s=1), drawn[0]) * 1.5 == pytest.approx(prices[0], abs=1)
 
 
 def test_a_whole_card_costs_twice(tiny_full: Preset, blackwell: None, monkeypatch: pytest.MonkeyPatch) -> None:

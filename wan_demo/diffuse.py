@@ -1,6 +1,6 @@
 """The denoising loop."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -25,12 +25,14 @@ def denoise(
     prompt: PromptEmbeds,
     guidance: float = 1.0,
     together: bool = False,
+    window: int | None = None,
 ) -> Iterator[tuple[Latents, Latents]]:
     """Walk `latents` along `sigmas` (falling, the first is theirs) by Euler steps; yields after every step.
 
     Yields the latents at the new sigma, and the clean estimate that the step was made with.
     prompt: row 0 is the prompt; with guidance other than 1, row 1 is what to steer away from. together: both are asked
-    in one forward, which takes twice the memory.
+    in one forward, which takes twice the memory. window: latent frames that the expert sees at once; longer latents are
+    seen in windows that overlap, and where they do, the velocities are mixed (MultiDiffusion, arXiv 2302.08113, eq. 5).
 
     Raises:
         FloatingPointError: the expert's output is not finite.
@@ -39,19 +41,46 @@ def denoise(
     embeds = prompt.embeds.to(latents.x.device, expert.dtype)
     expert._reset_stateful_cache()  # of another clip's steps, where steps are cached
     for sigma, to in pairwise(sigmas):
-        if guidance == 1.0:
-            v = _velocity(expert, latents, embeds[:1], "cond")
-        elif together:
-            prompted, empty = _velocity(expert, latents, embeds[:2], "cond").chunk(2)
-            v = flow.guide(prompted, empty, guidance)
-        else:
-            prompted = _velocity(expert, latents, embeds[:1], "cond")
-            v = flow.guide(prompted, _velocity(expert, latents, embeds[1:2], "uncond"), guidance)
+        v = mixed(latents, window, lambda seen, name: _guided(expert, seen, embeds, guidance, together, name))
         if not torch.isfinite(v).all():
             raise FloatingPointError(f"the expert's output at sigma {sigma:.3f} is not finite")
         estimate = Latents(flow.clean(latents.x, v, sigma), 0.0, latents.fps)
         latents = replace(latents, x=flow.step(latents.x, v, sigma, to), sigma=to)
         yield latents, estimate
+
+
+def windows(frames: int, size: int) -> list[int]:
+    """Where windows of `size` latent frames begin: half of one apart, and the last ends with the latents."""
+    last = max(0, frames - size)
+    return [*range(0, last, max(1, size // 2)), last]
+
+
+def mixed(latents: Latents, size: int | None, look: Callable[[Latents, str], Tensor]) -> Tensor:
+    """What `look` gives for windows of latents and their names, mixed; the nearer to a window's end, the less of it."""
+    frames = latents.x.shape[2]
+    if size is None or frames <= size:
+        return look(latents, "")
+    total, weights = torch.zeros_like(latents.x), torch.zeros(frames, 1, 1, device=latents.x.device)
+    weight = torch.hann_window(size + 2, periodic=False, device=latents.x.device)[1:-1].view(-1, 1, 1)
+    for start in windows(frames, size):
+        part = slice(start, start + size)
+        total[:, :, part] += weight * look(replace(latents, x=latents.x[:, :, part]), f" {start}")
+        weights[part] += weight
+    return total / weights
+
+
+def _guided(
+    expert: WanTransformer3DModel, latents: Latents, embeds: Tensor, guidance: float, together: bool, name: str
+) -> Tensor:
+    """The guided velocity of one clip, or of its window of that name."""
+    if guidance == 1.0:
+        return _velocity(expert, latents, embeds[:1], "cond" + name)
+    if together:
+        prompted, empty = _velocity(expert, latents, embeds[:2], "cond" + name).chunk(2)
+    else:
+        prompted = _velocity(expert, latents, embeds[:1], "cond" + name)
+        empty = _velocity(expert, latents, embeds[1:2], "uncond" + name)
+    return flow.guide(prompted, empty, guidance)
 
 
 def _velocity(expert: WanTransformer3DModel, latents: Latents, embeds: Tensor, name: str) -> Tensor:

@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# layout and detail are the denoising: the high-noise and the low-noise expert. In "write" frames are encoded one after
-# another, so that no more than a few are ever in memory; a thread beside it takes the next ones through BESIDE_WRITE.
+# layout and detail are the denoising: the high-noise and the low-noise expert; redraw is the latter's again, of a clip
+# that was lengthened. In "write" frames are encoded one after another, so that no more than a few are ever in memory; a
+# thread beside it takes the next ones through BESIDE_WRITE.
 STAGES = (
     "encode",
     "layout",
     "upsample",
     "detail",
+    "lengthen",
+    "redraw",
     "decode",
     "mend",
     "sound",

@@ -77,7 +77,7 @@ def bench(options: argparse.Namespace) -> int:
     if options.runs < 1 or (options.steps is not None and options.steps < 1):
         raise RequestError("A bench needs at least one run and one step: give --runs and --steps 1 or more.")
     preset = replace(find(setup.family, options.tier), tricks=setup.tricks)
-    request = Request(PROMPT, options.tier, delivery=Delivery(*parse_size(options.size)), duration_s=preset.longest_s)
+    request = Request(PROMPT, options.tier, delivery=Delivery(*parse_size(options.size)), duration_s=preset.usual_s)
     from wan_demo import bench as benching
     from wan_demo.provenance.identity import load_identity
     from wan_demo.store import KEYS, home

@@ -24,6 +24,7 @@ from wan_demo.events import Event, Notice, Progress, Published
 from wan_demo.finish.frame_rate import Means
 from wan_demo.finish.mend import mend
 from wan_demo.flow import add_noise
+from wan_demo.lengthen import lengthen
 from wan_demo.models import Models, step_down
 from wan_demo.presets import Preset
 from wan_demo.provenance.identity import Identity
@@ -151,7 +152,11 @@ def result_of(events: Generator[Progress, None, Result]) -> Result:
 
 
 def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Generator[Progress, None, Latents]:
-    """The models' part of the chain: yields Progress, returns clean latents of one clip."""
+    """The models' part of the chain: yields Progress, returns clean latents of one clip.
+
+    What lasts longer than the model draws at once is that, slowed down, and then drawn anew by the low-noise expert,
+    which sees it through windows as long as what it knows: it takes away what slowing down has blurred.
+    """
     generator = torch.Generator().manual_seed(request.seed)
     schedule = preset.schedule
     with clock.stage("encode"):
@@ -166,15 +171,27 @@ def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Gene
         cut = sum(s >= preset.boundary for s in edges[:-1])
         latents, _ = yield from _denoise("layout", models, latents, edges[: cut + 1], prompt, preset, clock)
         latents, _ = yield from _denoise("detail", models, latents, edges[cut:], prompt, preset, clock)
+    else:
+        _, clean = yield from _denoise("layout", models, latents, schedule.high, prompt, preset, clock)
+        with clock.stage("upsample"):
+            yield clock.progress()
+            large = upsample(clean, models.compression.latents(preset.finish), preset.finish.fps, models.upsampler)
+            latents = _noised(large, schedule.low[0], generator)
+        latents, _ = yield from _denoise("detail", models, latents, schedule.low, prompt, preset, clock)
+    longer = preset.shown(request.mode).lasting(request.duration_s)
+    if longer == preset.shown(request.mode):
         return latents
-    _, clean = yield from _denoise("layout", models, latents, schedule.high, prompt, preset, clock)
-    with clock.stage("upsample"):
+    with clock.stage("lengthen"):
         yield clock.progress()
-        large = upsample(clean, models.compression.latents(preset.finish), preset.finish.fps, models.upsampler)
-        fresh = noise(large.x.shape, generator).to(models.device)
-        latents = Latents(add_noise(large.x, fresh, schedule.low[0]), schedule.low[0], large.fps)
-    latents, _ = yield from _denoise("detail", models, latents, schedule.low, prompt, preset, clock)
+        with models.present("vae") as vae:
+            longer_clean = lengthen(latents, longer.frames, vae, Means.on(models.device, models.refiner))
+        latents = _noised(longer_clean, schedule.low[0], generator)
+    latents, _ = yield from _denoise("redraw", models, latents, schedule.low, prompt, preset, clock)
     return latents
+
+
+def _noised(clean: Latents, sigma: float, generator: torch.Generator) -> Latents:
+    return Latents(add_noise(clean.x, noise(clean.x.shape, generator).to(clean.x.device), sigma), sigma, clean.fps)
 
 
 def _denoise(
@@ -191,7 +208,8 @@ def _denoise(
     guidance = preset.guidances[stage != "layout"]
     with clock.stage(stage), models.present(name) as expert:
         yield clock.progress(0, steps)
-        walk = denoise(expert, latents, sigmas, prompt, guidance, "together" in preset.tricks)
+        window = models.compression.latents(preset.finish)[0]
+        walk = denoise(expert, latents, sigmas, prompt, guidance, "together" in preset.tricks, window)
         for i, state in enumerate(walk, 1):
             latents, clean = state
             yield clock.progress(i, steps)
@@ -254,9 +272,12 @@ def _settings(request: Request, preset: Preset) -> dict[str, Any]:
 
 
 def _drawn_at(request: Request, preset: Preset) -> dict[str, str]:
+    shown = preset.shown(request.mode)
+    longer = shown.lasting(request.duration_s)
+    told = {"lengthened": _shape(longer)} if longer != shown else {}
     if request.mode == "direct":
-        return {"layout": _shape(preset.direct)}
-    return {"layout": _shape(preset.layout), "finish": _shape(preset.finish)}
+        return {"layout": _shape(preset.direct)} | told
+    return {"layout": _shape(preset.layout), "finish": _shape(preset.finish)} | told
 
 
 def _soundtrack(request: Request) -> dict[str, Any]:
@@ -270,4 +291,6 @@ def _shape(shape: ClipShape) -> str:
 
 def _sigmas(request: Request, preset: Preset) -> dict[str, list[float]]:
     names = ("direct",) if request.mode == "direct" else ("high", "low")
+    if request.duration_s > preset.shown(request.mode).duration_s:
+        names = (*names, "low") if "low" not in names else names
     return {n: [round(s, 5) for s in getattr(preset.schedule, n)] for n in names}

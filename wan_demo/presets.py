@@ -58,6 +58,7 @@ class Preset:
 
     weights, experts: folders; relative ones are not here yet, see `at`. low_guidance: of the low-noise expert, where it
     has its own. others: (layout, finish) of the other sizes that the model draws. shortens: it draws shorter clips too.
+    stretches_s: seconds up to which its clips may be lengthened (see `pipeline.draw`), 0 for not at all.
     direct_is_large: direct mode draws at the finish's size, not at the layout's.
     precision: what it computes in, "fp32" or "bf16"; eight_bit: what its experts' layers are made when they are loaded,
     a kind of quantize.KINDS. source: where the weights are fetched from, REPOSITORY@REVISION of the Hugging Face hub.
@@ -78,6 +79,7 @@ class Preset:
     low_guidance: float | None = None
     others: tuple[tuple[ClipShape, ClipShape], ...] = ()
     shortens: bool = False
+    stretches_s: int = 0
     direct_is_large: bool = False
     precision: str = "fp32"
     eight_bit: str = ""
@@ -99,6 +101,10 @@ class Preset:
         """What direct mode draws."""
         return self.finish if self.direct_is_large else self.layout
 
+    def shown(self, mode: str) -> ClipShape:
+        """What the model draws last, in a mode."""
+        return self.direct if mode == "direct" else self.finish
+
     def at(self, weights: Path, experts: Path | None = None) -> "Preset":
         """The same preset with its parts in this folder, and its experts in `experts` if they are elsewhere."""
         return replace(self, weights=weights, experts=experts or weights / self.experts.relative_to(self.weights))
@@ -119,9 +125,18 @@ class Preset:
         return replace(self, layout=layout, finish=finish)
 
     @property
+    def usual_s(self) -> int:
+        """Whole seconds that the model draws at once."""
+        return math.floor(self.finish.duration_s)
+
+    @property
     def longest_s(self) -> int:
         """Whole seconds that a clip may last."""
-        return math.floor(self.finish.duration_s)
+        return max(self.usual_s, self.stretches_s)
+
+    def way(self, mode: str, duration_s: float) -> str:
+        """How a clip is made, as far as the time that it takes goes by it: the mode, and its length if lengthened."""
+        return mode if duration_s <= self.finish.duration_s else f"{mode}, {math.ceil(duration_s)} s"
 
     def check(self, request: Request) -> None:
         """Refuse what this preset cannot make.
@@ -164,6 +179,7 @@ _FINISH = ClipShape(224, 128, 33, Fraction(16))
 _BOUNDARY = 0.5
 # 2, the ratio of the sides, would start at sigma 2/3, 0.5 starts at 1/3: at 0.8 the layout's shapes were lost (LOG.md).
 _RESTART = 0.5
+_STRETCHES_S = 10
 _KNOWS = (
     "It knows a ball, box, triangle, star, heart or moon; red, orange, yellow, green, blue, purple, pink or white;"
     " in the night sky, over the sea, over green grass, in the desert or in the snow;"
@@ -184,6 +200,7 @@ _POCKET_TIERS = (
         guidance=2.5,
         knows=_KNOWS,
         measured=Measured(0.775, 200),
+        stretches_s=_STRETCHES_S,
     ),
     Preset(
         "pocket",
@@ -197,6 +214,7 @@ _POCKET_TIERS = (
         guidance=1.0,
         knows=_KNOWS,
         measured=Measured(0.745, 200),
+        stretches_s=_STRETCHES_S,
     ),
 )
 _WAN22_WEIGHTS = Path("wan22")

@@ -28,6 +28,10 @@ class ClipShape:
         wanted = 4 * math.ceil((duration_s * self.fps - 1) / 4) + 1
         return replace(self, frames=min(self.frames, max(5, wanted)))
 
+    def lasting(self, duration_s: float) -> "ClipShape":
+        """As many frames as show `duration_s`, one more than a multiple of 4, and never fewer than now."""
+        return replace(self, frames=max(self.frames, 4 * math.ceil((duration_s * self.fps - 1) / 4) + 1))
+
 
 @dataclass(frozen=True)
 class Compression:

@@ -121,9 +121,9 @@ class Zero:
         except Exception as error:
             raise failure(error) from error
 
-    def price(self, preset: Preset, mode: str) -> Price:
-        """What a clip asks for of the visitor's quota. preset: as drawn for it, see `Preset.drawn`."""
-        told = self._seconds(preset, mode)
+    def price(self, preset: Preset, way: str) -> Price:
+        """What a clip that is made this way asks for of the visitor's quota. preset: as drawn for it, see `Preset`."""
+        told = self._seconds(preset, way)
         asked = round(self._factor * (DEFAULT_S if told is None else told))
         return Price(asked * (2 if self.size == "xlarge" else 1), told is not None)
 
@@ -135,7 +135,8 @@ class Zero:
                     if isinstance(event, Drawn):
                         clock.seconds |= event.stages
                         self._attention = event.attention
-                        Loans().record(_key(preset, request.mode), _work(preset), event.seconds, event.before_s)
+                        way = preset.way(request.mode, request.duration_s)
+                        Loans().record(_key(preset, way), _work(preset), event.seconds, event.before_s)
                         return event.clip, event.report
                     if isinstance(event, Exception):
                         raise event
@@ -191,12 +192,12 @@ class Zero:
 
     def _duration(self, request: Request, preset: Preset, *_: Any) -> int:
         """Seconds to name to `spaces`, which asks for `_factor` times as many."""
-        told = self._seconds(preset, request.mode)
+        told = self._seconds(preset, preset.way(request.mode, request.duration_s))
         return DEFAULT_S if told is None else told
 
-    def _seconds(self, preset: Preset, mode: str) -> int | None:
+    def _seconds(self, preset: Preset, way: str) -> int | None:
         """What is named for a clip; None before there was one."""
-        expected = Loans().expected(_key(preset, mode), _work(preset))
+        expected = Loans().expected(_key(preset, way), _work(preset))
         return None if expected is None else max(1, math.ceil(MARGIN * expected / self._factor))
 
 
@@ -212,8 +213,8 @@ def _asked(preset: Preset, held: Models, rows: int) -> tuple[Tensor, Tensor]:
     return torch.zeros(size, device=held.device, dtype=held.high.dtype), embeds.expand(rows, -1, -1)
 
 
-def _key(preset: Preset, mode: str) -> tuple[str, str, str]:
-    return preset.family, preset.tier, mode
+def _key(preset: Preset, way: str) -> tuple[str, str, str]:
+    return preset.family, preset.tier, way
 
 
 def _work(preset: Preset) -> float:

@@ -81,7 +81,11 @@ def test_the_line_of_stages() -> None:
     assert "read the prompt <small>0.1 s" in html
     assert "layout <small>1/2" in html
     assert "about 3.2 s left" in html
-    assert html.count("<span") == len(STAGES) - 1 + 1, "no sound, but the time left"
+    assert html.count("<span") == len(STAGES) - 3 + 1, "no sound, no longer than usual, but the time left"
+    assert "slow down" not in html
+    longer = draw.status(replace(view, stages=(*view.stages, ("lengthen", 1.0)), now=Progress("redraw", 0, 1, None)))
+    assert "slow down <small>1.0 s" in longer
+    assert "draw it anew <small>0/1" in longer
     assert "enlarge" not in draw.status(replace(view, request=Request("a ball", mode="direct")))
     assert "left" not in draw.status(replace(view, now=Progress("layout", 1, 2, None)))
 

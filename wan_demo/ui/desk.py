@@ -60,8 +60,11 @@ class Desk:
         return next((fit for fit in self.worker.fits if (fit.tier, fit.width, fit.height) == wanted), None)
 
     def price(self, tier: str, size: str, duration_s: float | None = None, mode: str = "chain") -> Price | None:
-        """What a clip asks for of the visitor's quota, the longest without a duration; None where no GPU is lent."""
-        return None if self.lender is None else self.lender.price(self._drawn(tier, size, duration_s), mode)
+        """What a clip asks for of the visitor's quota, the usual one without a duration; None where no GPU is lent."""
+        if self.lender is None:
+            return None
+        preset, seconds = self.preset(tier), duration_s or self.preset(tier).usual_s
+        return self.lender.price(self._drawn(tier, size, seconds), preset.way(mode, seconds))
 
     def admit(self, request: Request, size: str, kind: str) -> None:
         """Refuse what does not run here, or what a day's quota of this kind of visitor does not pay for.
@@ -83,7 +86,7 @@ class Desk:
 
     def _drawn(self, tier: str, size: str, duration_s: float | None = None) -> Preset:
         preset = self.preset(tier)
-        return preset.drawn(Delivery(*parse_size(size)), duration_s or preset.longest_s)
+        return preset.drawn(Delivery(*parse_size(size)), duration_s or preset.usual_s)
 
     def _within(self, preset: Preset, kind: str) -> bool:
         price = self.price(preset.tier, "1280x720")

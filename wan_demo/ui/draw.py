@@ -21,6 +21,8 @@ WORDS = {
     "layout": "layout",
     "upsample": "enlarge",
     "detail": "detail",
+    "lengthen": "slow down",
+    "redraw": "draw it anew",
     "decode": "turn into frames",
     "frame rate": "smooth motion",
     "resize": "resize",
@@ -122,8 +124,12 @@ def status(view: View) -> str:
         "upsample": request.mode == "direct",
         "mend": not request.delivery.mend,
         "sound": request.sound.silent,
+        # Only the chain knows whether a clip is lengthened: these two are shown once they have begun.
+        "lengthen": True,
+        "redraw": True,
     }
-    stages = [s for s in STAGES if not skipped.get(s)]
+    begun = {*done, view.now.stage} if view.now else {*done}
+    stages = [s for s in STAGES if s in begun or not skipped.get(s)]
     chips = "".join(_chip(stage, done, view) for stage in stages)
     return "".join([*parts, f'<div class="stages" role="status">{chips}{_left(view)}</div>'])
 

@@ -34,12 +34,12 @@ PACKAGES = ("torch", "diffusers", "transformers", "bitsandbytes", "numpy", "open
 class Templates:
     """A help, not a need: what cannot be kept or read is drawn.
 
-    examples: prompts; longest_s: how long their clips are. versions: by tier, a digest of all that a clip follows from
+    examples: prompts; usual_s: how long their clips are. versions: by tier, a digest of all that a clip follows from
     besides its request; of a tier without one nothing is kept.
     """
 
     examples: Sequence[str]
-    longest_s: int
+    usual_s: int
     versions: Mapping[str, str]
 
     @classmethod
@@ -53,7 +53,7 @@ class Templates:
             listing = preset.weights / CHECKSUMS  # the worker holds the weights against it
             if listing.is_file() and policy == Policy():
                 versions[preset.tier] = _digest((preset, setup, listing.read_text(), code))
-        return cls(EXAMPLES.get(setup.family, ()), min(preset.longest_s for preset in presets), versions)
+        return cls(EXAMPLES.get(setup.family, ()), min(preset.usual_s for preset in presets), versions)
 
     def find(self, request: Request, output: Path) -> tuple[Published, datetime] | None:
         """The clip of this request, copied to `output`, with its own report, and when it was made.
@@ -91,7 +91,7 @@ class Templates:
         if at_work is None or request.prompt not in self.examples:
             return None
         delivery = Delivery(label=Label(language=request.delivery.label.language))
-        at_first = Request(request.prompt, request.tier, duration_s=self.longest_s, delivery=delivery)
+        at_first = Request(request.prompt, request.tier, duration_s=self.usual_s, delivery=delivery)
         return home() / FOLDER / f"{_digest((at_first, at_work))}.mp4" if request == at_first else None
 
 

@@ -1,0 +1,87 @@
+"""Long clips, their seams and their colours: python -m benchmarks.length [--tier full] [--duration 10] [--clips 8]
+
+Clips of held-out combinations, at the model's own size, mended as in the app. seam: the largest difference of
+neighbouring frames within a latent of where a window begins or ends, over the median of all; most: the largest of all.
+colour: how far the thing's is from its median over the clip, at most, in any channel, of 255; ends: its first half
+second against its last.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from distill.captions import plain
+from distill.evaluate import Sample, choose, known
+from distill.judge import Reading, judge, score
+from distill.world import HELD_OUT
+from wan_demo.clock import Clock
+from wan_demo.decode import decode
+from wan_demo.diffuse import windows
+from wan_demo.finish.mend import mend
+from wan_demo.models import Models, load
+from wan_demo.pipeline import draw, result_of
+from wan_demo.presets import Preset, find
+from wan_demo.request import TIERS, Request
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.length", description=__doc__)
+    parser.add_argument("--tier", choices=TIERS, default="distilled")
+    parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--duration", type=float, default=10)
+    parser.add_argument("--weights", type=Path, help="another weights folder than the shipped one")
+    options = parser.parse_args()
+    preset = find("pocket", options.tier)
+    preset = preset if options.weights is None else preset.at(options.weights)
+    models = load(preset)
+    asked = known(HELD_OUT, "en", models.tokenizer)
+    for number, combination in enumerate(choose(asked, Sample(clips=options.clips))):
+        request = Request(plain(combination), options.tier, number, duration_s=options.duration)
+        started = time.perf_counter()
+        latents = result_of(draw(request, preset, models, Clock()))
+        clip, _ = mend(decode(latents, models.vae))
+        seen = judge(clip.frames, float(clip.fps))
+        told = {"caption": request.prompt, "frames": len(clip.frames), "s": round(time.perf_counter() - started, 1)}
+        told |= asdict(score(seen, combination)) | seams(clip.frames, borders(latents.x.shape[2], preset, models))
+        print(json.dumps(told | colour(clip.frames, seen, clip.fps)), flush=True)
+
+
+def borders(latents: int, preset: Preset, models: Models) -> list[int]:
+    """The latents that a window begins or ends at."""
+    size = models.compression.latents(preset.finish)[0]
+    starts = windows(latents, size)
+    return sorted({*starts, *(start + size for start in starts)} - {0, latents})
+
+
+def seams(frames: npt.NDArray[np.uint8], latents: list[int]) -> dict[str, float]:
+    change = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean((1, 2, 3))  # i: from frame i to the next
+    near = {i for t in latents for i in range(4 * t - 8, 4 * t + 4) if 0 <= i < len(change)}
+    median = float(np.median(change))
+    return {"seam": round(max(change[i] for i in near) / median, 2), "most": round(float(change.max()) / median, 2)}
+
+
+def colour(frames: npt.NDArray[np.uint8], seen: Reading, fps: Fraction) -> dict[str, float | None]:
+    """Of the brighter half of what lies within half the thing's radius, as the judge reads a colour."""
+    height, width = frames.shape[1:3]
+    y, x = np.mgrid[:height, :width] + 0.5
+    shades = []
+    for frame, centre, radius in zip(frames, seen.centre, seen.radius, strict=True):
+        inside = frame[np.hypot(x - centre[0] * width, y - centre[1] * height) < radius * height / 2]
+        if len(inside):
+            light = inside.sum(1)
+            shades.append(np.median(inside[light >= np.median(light)], axis=0))
+    if len(shades) < len(frames) / 2:
+        return {"colour": None, "ends": None}
+    track, some = np.array(shades), round(fps / 2)
+    ends = np.abs(np.median(track[:some], 0) - np.median(track[-some:], 0)).max()
+    return {"colour": float(np.abs(track - np.median(track, 0)).max()), "ends": float(ends)}
+
+
+if __name__ == "__main__":
+    main()
