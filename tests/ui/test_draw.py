@@ -83,9 +83,9 @@ def test_the_line_of_stages() -> None:
     assert "about 3.2 s left" in html
     assert html.count("<span") == len(STAGES) - 3 + 1, "no sound, no longer than usual, but the time left"
     assert "slow down" not in html
-    longer = draw.status(replace(view, stages=(*view.stages, ("lengthen", 1.0)), now=Progress("redraw", 0, 1, None)))
+    longer = draw.status(replace(view, stages=(*view.stages, ("lengthen", 1.0)), now=Progress("redraw", 0, 7, None)))
     assert "slow down <small>1.0 s" in longer
-    assert "draw it anew <small>0/1" in longer
+    assert "draw it anew <small>0/7" in longer
     assert "enlarge" not in draw.status(replace(view, request=Request("a ball", mode="direct")))
     assert "left" not in draw.status(replace(view, now=Progress("layout", 1, 2, None)))
 

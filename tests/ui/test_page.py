@@ -194,7 +194,7 @@ def test_a_refusal_is_a_sentence_and_the_next_job_goes_through(tab: CreateTab, w
     assert set(refused) == {tab.status}  # the prompt and the settings stay
     assert "The prompt is empty" in refused[tab.status]
     (long,) = tab.run(VISITOR, *{**FORM, "duration": 60}.values())
-    assert "2 s at most, not 60 s" in long[tab.status]
+    assert "10 s at most, not 60 s" in long[tab.status]
     worker.fails = True
     assert "The models are missing" in list(tab.run(VISITOR, *FORM.values()))[-1][tab.status]
     worker.fails = False
