@@ -54,7 +54,8 @@ def train_autoencoder(recipe: Recipe, runs: Path) -> None:
 
 def train_upsampler(recipe: Recipe, runs: Path) -> None:
     have = Materials(recipe, runs)
-    model = upsampler.train(recipe.upsampler, have.small, have.finishes, runs)
+    start = models.load_upsampler(runs / "pocket" / "upsampler")
+    model = upsampler.train(recipe.upsampler, have.small, have.finishes, runs, start)
     if parallel.rank() == 0:
         export.upsampler(model, runs / "pocket")
 

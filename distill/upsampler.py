@@ -35,13 +35,19 @@ def enlarge(x: Tensor, like: Tensor, model: LTXLatentUpsamplerModel | None) -> T
     return upsample(Latents(x, 0.0, FULL.layout.fps), size, FULL.finish.fps, model).x
 
 
-def train(recipe: UpsamplerRecipe, small: LatentSet, finishes: LatentSet, runs: Path) -> LTXLatentUpsamplerModel:
+def train(
+    recipe: UpsamplerRecipe,
+    small: LatentSet,
+    finishes: LatentSet,
+    runs: Path,
+    start: LTXLatentUpsamplerModel | None = None,
+) -> LTXLatentUpsamplerModel:
     """Train on pairs of the same shot, `small` at layout size, `finishes` at finish size; returns the average weights.
 
-    A little noise on what is upsampled stands for the errors of a layout that an expert drew.
+    A little noise on what is upsampled stands for the errors of a layout that an expert drew. start: train this one on.
     """
     torch.manual_seed(recipe.seed)
-    model = build(small.x.shape[1]).to(recipe.device).train()
+    model = (start or build(small.x.shape[1])).to(recipe.device).train()
 
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed, parallel.shard(step))
