@@ -157,12 +157,11 @@ def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Gene
     What lasts longer than the model draws at once is that, slowed down, and then drawn anew by the low-noise expert,
     which sees it through windows as long as what it knows: it takes away what slowing down has blurred.
     """
-    generator = torch.Generator().manual_seed(request.seed)
-    schedule = preset.schedule
+    generator, schedule = torch.Generator().manual_seed(request.seed), preset.schedule
     with clock.stage("encode"):
         yield clock.progress()
         prompt = models.encode(request.prompt, request.negative)
-    first = preset.direct if request.mode == "direct" else preset.layout
+    first, last = (preset.direct if request.mode == "direct" else preset.layout), preset.shown(request.mode)
     shape = models.compression.latents(first)
     x = noise((1, models.high.config.in_channels, *shape), generator).to(models.device)
     latents = Latents(x, 1.0, first.fps)
@@ -175,18 +174,16 @@ def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Gene
         _, clean = yield from _denoise("layout", models, latents, schedule.high, prompt, preset, clock)
         with clock.stage("upsample"):
             yield clock.progress()
-            large = upsample(clean, models.compression.latents(preset.finish), preset.finish.fps, models.upsampler)
+            large = upsample(clean, models.compression.latents(last), last.fps, models.upsampler)
             latents = _noised(large, schedule.low[0], generator)
         latents, _ = yield from _denoise("detail", models, latents, schedule.low, prompt, preset, clock)
-    longer = preset.shown(request.mode).lasting(request.duration_s)
-    if longer == preset.shown(request.mode):
-        return latents
-    with clock.stage("lengthen"):
-        yield clock.progress()
-        with models.present("vae") as vae:
-            longer_clean = lengthen(latents, longer.frames, vae, Means.on(models.device, models.refiner))
-        latents = _noised(longer_clean, schedule.low[0], generator)
-    latents, _ = yield from _denoise("redraw", models, latents, schedule.low, prompt, preset, clock)
+    frames = last.lasting(request.duration_s).frames
+    if frames > last.frames:
+        with clock.stage("lengthen"), models.present("vae") as vae:
+            yield clock.progress()
+            long = lengthen(latents, frames, vae, Means.on(models.device, models.refiner))
+            latents = _noised(long, schedule.low[0], generator)
+        latents, _ = yield from _denoise("redraw", models, latents, schedule.low, prompt, preset, clock)
     return latents
 
 
@@ -290,7 +287,7 @@ def _shape(shape: ClipShape) -> str:
 
 
 def _sigmas(request: Request, preset: Preset) -> dict[str, list[float]]:
-    names = ("direct",) if request.mode == "direct" else ("high", "low")
-    if request.duration_s > preset.shown(request.mode).duration_s:
-        names = (*names, "low") if "low" not in names else names
+    names = ["direct"] if request.mode == "direct" else ["high", "low"]
+    if request.mode == "direct" and request.duration_s > preset.direct.duration_s:
+        names.append("low")
     return {n: [round(s, 5) for s in getattr(preset.schedule, n)] for n in names}

@@ -69,7 +69,6 @@ class CreateTab:
         gr.HTML(draw.hint(self.desk.presets[0].knows))
 
     def _add_settings(self) -> None:
-        longest = min(preset.longest_s for preset in self.desk.presets)
         choices = self.desk.tier_choices("anonymous")
         self.tier = gr.Radio(
             choices,
@@ -83,7 +82,7 @@ class CreateTab:
         with gr.Accordion("More: what to avoid, length, size, file, how it is drawn, label", open=False):
             self._add_negative()
             with gr.Row():
-                self._add_shape(longest)
+                self._add_shape()
             with gr.Row():
                 self._add_file()
             with gr.Row():
@@ -102,8 +101,13 @@ class CreateTab:
             elem_id="negative",
         )
 
-    def _add_shape(self, longest: int) -> None:
-        self.duration = gr.Number(longest, label="Length in seconds", info=f"Up to {longest}.", step=0.5, min_width=150)
+    def _add_shape(self) -> None:
+        presets = self.desk.presets
+        usual, longest = (min(getattr(p, name) for p in presets) for name in ("usual_s", "longest_s"))
+        slower = f" More than {usual} is the same motion, slower." if longest > usual else ""
+        self.duration = gr.Number(
+            usual, label="Length in seconds", info=f"Up to {longest}.{slower}", step=0.5, min_width=150
+        )
         self.size = gr.Dropdown(
             SIZES,
             value="1280x720",
