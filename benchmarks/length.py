@@ -2,7 +2,7 @@
 
 Clips of held-out combinations, at the model's own size, mended as in the app. seam: the largest difference of
 neighbouring frames within a latent of where a window begins or ends, over the median of all; most: the largest of all.
-colour: how far the thing's is from its median over the clip, at most, in any channel, of 255; ends: its first half
+drift: how far the thing's colour is from its median over the clip, at most, in any channel, of 255; ends: its first half
 second against its last.
 """
 
@@ -49,7 +49,7 @@ def main() -> None:
         seen = judge(clip.frames, float(clip.fps))
         told = {"caption": request.prompt, "frames": len(clip.frames), "s": round(time.perf_counter() - started, 1)}
         told |= asdict(score(seen, combination)) | seams(clip.frames, borders(latents.x.shape[2], preset, models))
-        print(json.dumps(told | colour(clip.frames, seen, clip.fps)), flush=True)
+        print(json.dumps(told | drift(clip.frames, seen, clip.fps)), flush=True)
 
 
 def borders(latents: int, preset: Preset, models: Models) -> list[int]:
@@ -66,7 +66,7 @@ def seams(frames: npt.NDArray[np.uint8], latents: list[int]) -> dict[str, float]
     return {"seam": round(max(change[i] for i in near) / median, 2), "most": round(float(change.max()) / median, 2)}
 
 
-def colour(frames: npt.NDArray[np.uint8], seen: Reading, fps: Fraction) -> dict[str, float | None]:
+def drift(frames: npt.NDArray[np.uint8], seen: Reading, fps: Fraction) -> dict[str, float | None]:
     """Of the brighter half of what lies within half the thing's radius, as the judge reads a colour."""
     height, width = frames.shape[1:3]
     y, x = np.mgrid[:height, :width] + 0.5
@@ -77,10 +77,10 @@ def colour(frames: npt.NDArray[np.uint8], seen: Reading, fps: Fraction) -> dict[
             light = inside.sum(1)
             shades.append(np.median(inside[light >= np.median(light)], axis=0))
     if len(shades) < len(frames) / 2:
-        return {"colour": None, "ends": None}
+        return {"drift": None, "ends": None}
     track, some = np.array(shades), round(fps / 2)
     ends = np.abs(np.median(track[:some], 0) - np.median(track[-some:], 0)).max()
-    return {"colour": float(np.abs(track - np.median(track, 0)).max()), "ends": float(ends)}
+    return {"drift": float(np.abs(track - np.median(track, 0)).max()), "ends": float(ends)}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One verb a command: python -m distill VERB; in this order they make a family from nothing."""
+"""One verb a command: python -m distill VERB. `all` makes a family from nothing: the other training verbs, in order."""
 
 import argparse
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from distill import parallel
 from distill.captions import CODES
-from distill.config import RECIPES
+from distill.config import RECIPES, Recipe
 from distill.evaluate import SPLITS, Sample
 from distill.outcome import Column
 from distill.report import report
@@ -16,23 +16,33 @@ from distill.train import VERBS
 from wan_demo.presets import find
 from wan_demo.request import TIERS
 
-HELP = {"student": "distil the few-step student", "words": "teach a trained text encoder more English words"}
+HELP = {
+    "all": "train a family from nothing",
+    "student": "distil the few-step student",
+    "words": "teach a trained text encoder more English words",
+}
+FROM_NOTHING = tuple(verb for verb in VERBS if verb != "words")  # a new text encoder knows them all
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb. Training verbs go on where they were stopped."""
+    """Run one verb, or all that train. They go on where they were stopped."""
     options = parse(arguments)
     if options.verb == "evaluate":
         parallel.launch(
             report, options.workers, columns(options), options.device, options.log, options.json, options.html
         )
         return 0
-    recipe = RECIPES[options.recipe]
+    train(options.verb, RECIPES[options.recipe], options)
+    return 0
+
+
+def train(verb: str, recipe: Recipe, options: argparse.Namespace) -> None:
+    """Run a training verb, or `all`, into options.runs."""
     options.runs.mkdir(parents=True, exist_ok=True)
     if options.start is not None and not (options.runs / "pocket").exists():
         shutil.copytree(options.start, options.runs / "pocket")
-    parallel.launch(VERBS[options.verb], recipe.workers, recipe, options.runs)
-    return 0
+    for name in FROM_NOTHING if verb == "all" else (verb,):
+        parallel.launch(VERBS[name], recipe.workers, recipe, options.runs)
 
 
 def columns(options: argparse.Namespace) -> list[Column]:
@@ -54,7 +64,7 @@ def columns(options: argparse.Namespace) -> list[Column]:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m distill", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for name in VERBS:
+    for name in ("all", *VERBS):
         verb = verbs.add_parser(name, help=HELP.get(name, f"train the {name}"))
         verb.add_argument("--runs", type=Path, default=Path("runs"), help="where state, logs and weights are kept")
         verb.add_argument("--start", type=Path, help="a weights folder to train on from, such as the shipped one")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from distill import features, parallel
+from distill import features
+from distill.__main__ import parse, train
 from distill.config import (
     AutoencoderRecipe,
     FeaturesRecipe,
@@ -18,7 +19,7 @@ from distill.config import (
     UpsamplerRecipe,
 )
 from distill.evaluate import Sample, evaluate
-from distill.train import VERBS, begun
+from distill.train import begun
 from wan_demo import models
 from wan_demo.finish.refine import load_refiner
 from wan_demo.presets import find
@@ -38,8 +39,8 @@ SMALLEST = Recipe(
 
 
 def test_the_verbs_make_a_family(tmp_path: Path) -> None:
-    for verb in VERBS.values():
-        parallel.launch(verb, SMALLEST.workers, SMALLEST, tmp_path)
+    for verb in ("all", "words"):
+        train(verb, SMALLEST, parse([verb, "--runs", str(tmp_path)]))
     few = find("pocket", "distilled").at(tmp_path / "pocket")
     parts = models.load(few)  # verifies the checksums
     assert parts.high.blocks[0].attn1.to_q.weight.dtype == torch.int8

@@ -5,11 +5,12 @@ from wan_demo.request import LANGUAGES
 EXAMPLES = {  # sentences that a family draws well
     "pocket": (
         "a red ball moves right over green grass",
-        "a yellow moon rises over the sea",
-        "一个绿色的三角形在沙漠里向右移动",
+        "a blue fish moves right over the sea",
+        "a purple leaf falls in the desert",
+        "一只粉红色的鸟在沙漠里向左移动",
         "オレンジ色の箱が海の上で左に動く",
         "un corazón rojo sube sobre el mar",
-        "une lune orange se déplace vers la gauche dans la neige",
+        "un bateau rouge se déplace vers la droite sur la mer",
         "قلب أحمر يرتفع فوق البحر",
     ),
 }
