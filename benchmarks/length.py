@@ -2,8 +2,8 @@
 
 Clips of held-out combinations, at the model's own size, mended as in the app. seam: the largest difference of
 neighbouring frames within a latent of where a window begins or ends, over the median of all; most: the largest of all.
-drift: how far the thing's colour is from its median over the clip, at most, in any channel, of 255; ends: its first half
-second against its last.
+drift: how far the thing's colour is from its median over the clip, at most, in any channel, of 255; ends: that of the
+first half second against the last's.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def seams(frames: npt.NDArray[np.uint8], latents: list[int]) -> dict[str, float]
 
 
 def drift(frames: npt.NDArray[np.uint8], seen: Reading, fps: Fraction) -> dict[str, float | None]:
-    """Of the brighter half of what lies within half the thing's radius, as the judge reads a colour."""
+    """Of the brightest quarter of what lies within half the thing's radius: half of a ball or flower there is darker."""
     height, width = frames.shape[1:3]
     y, x = np.mgrid[:height, :width] + 0.5
     shades = []
@@ -75,7 +75,7 @@ def drift(frames: npt.NDArray[np.uint8], seen: Reading, fps: Fraction) -> dict[s
         inside = frame[np.hypot(x - centre[0] * width, y - centre[1] * height) < radius * height / 2]
         if len(inside):
             light = inside.sum(1)
-            shades.append(np.median(inside[light >= np.median(light)], axis=0))
+            shades.append(np.median(inside[light >= np.quantile(light, 0.75)], axis=0))
     if len(shades) < len(frames) / 2:
         return {"drift": None, "ends": None}
     track, some = np.array(shades), round(fps / 2)
