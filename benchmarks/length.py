@@ -67,7 +67,7 @@ def seams(frames: npt.NDArray[np.uint8], latents: list[int]) -> dict[str, float]
 
 
 def drift(frames: npt.NDArray[np.uint8], seen: Reading, fps: Fraction) -> dict[str, float | None]:
-    """Of the brightest quarter of what lies within half the thing's radius: half of a ball or flower there is darker."""
+    """Of the brightest quarter of what lies within half the thing's radius; half a ball or flower is darker there."""
     height, width = frames.shape[1:3]
     y, x = np.mgrid[:height, :width] + 0.5
     shades = []
