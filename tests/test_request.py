@@ -82,7 +82,7 @@ def test_sizes() -> None:
 
 
 def test_presets_refuse_what_they_cannot_make() -> None:
-    with pytest.raises(RequestError, match="2 s at most"):
+    with pytest.raises(RequestError, match="10 s at most"):
         PRESETS[0].check(Request("a ball", duration_s=1e9))
     with pytest.raises(RequestError, match="pocket"):
         find("giant", "full")
