@@ -38,6 +38,10 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="another weights folder than the shipped one")
     options = parser.parse_args()
     preset = find("pocket", options.tier)
+    if not preset.finish.duration_s < options.duration <= preset.longest_s:
+        parser.error(
+            f"windows meet in clips of more than {preset.usual_s} s: give a --duration up to {preset.longest_s}."
+        )
     preset = preset if options.weights is None else preset.at(options.weights)
     models = load(preset)
     asked = known(HELD_OUT, "en", models.tokenizer)
