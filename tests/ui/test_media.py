@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wan_demo.ui.create import heard
+from wan_demo.ui.form import heard
 from wan_demo.ui.media import Listener, Upload
 
 

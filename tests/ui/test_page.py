@@ -20,8 +20,9 @@ from wan_demo.setup import Setup
 from wan_demo.store import Timings
 from wan_demo.ui import draw
 from wan_demo.ui.choices import EXAMPLES, SIZES
-from wan_demo.ui.create import CreateTab, new_seed
+from wan_demo.ui.create import CreateTab
 from wan_demo.ui.desk import Desk
+from wan_demo.ui.form import new_seed
 from wan_demo.ui.job import to_request
 from wan_demo.ui.page import build, launch_settings, preferred_language
 from wan_demo.worker import Event, JobError, Progress, Published
@@ -260,7 +261,7 @@ def test_the_label_can_be_turned_off_only_where_the_operator_allows_it(worker: D
     for allowed in (False, True):
         with gr.Blocks(analytics_enabled=False):
             tab = CreateTab(desk(worker, Policy(label_may_be_off=allowed)))
-        assert ("off" in [value for _, value in tab.label.choices]) == allowed
+        assert ("off" in [value for _, value in tab.form.label.choices]) == allowed
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_visitor_is_known_by_signing_in(visitor: gr.Request, kind: str) -> Non
 def test_a_visitor_is_offered_what_the_quota_pays_for(tab: CreateTab) -> None:
     pro = signed_in(isPro=True)
     for visitor, offered in ((VISITOR, ["distilled"]), (signed_in(), ["distilled"]), (pro, ["full", "distilled"])):
-        assert [tier for _, tier in tab.refresh(visitor)[tab.tier].choices] == offered
+        assert [tier for _, tier in tab.refresh(visitor)[tab.form.tier].choices] == offered
     shown = tab.look(VISITOR, "full", "1280x720", 2, "chain")
     assert not shown[tab.generate].interactive
     assert "400 s of a GPU, and a visitor who has not signed in may use 120 s a day" in shown[tab.fits]

@@ -8,6 +8,7 @@ from wan_demo.request import LANGUAGES
 from wan_demo.ui.check import CheckTab
 from wan_demo.ui.create import CreateTab
 from wan_demo.ui.desk import Desk
+from wan_demo.ui.form import QUIET
 from wan_demo.ui.style import CSS, FONTS, HEADER, LOOKS, MONO_FONTS
 from wan_demo.ui.visitor import can_sign_in
 
@@ -26,8 +27,8 @@ def build(desk: Desk) -> gr.Blocks:
             tab = CreateTab(desk)
         with gr.Tab("Check a file"):
             CheckTab()
-        page.load(preferred_language, None, tab.language, queue=False, show_progress="hidden", api_visibility="private")
-        page.load(tab.refresh, None, tab.tier, queue=False, show_progress="hidden", api_visibility="private")
+        page.load(preferred_language, None, tab.form.language, **QUIET)
+        page.load(tab.refresh, None, tab.form.tier, **QUIET)
     page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
     return page
 
