@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 from distill import parallel
 from distill.captions import paraphrase
 from distill.world import ALL, PERIOD_S, TRAIN, Camera, Combination, Shot, draw
-from wan_demo.encode import normalised
+from wan_demo.decode import normalised, to_pixels
 from wan_demo.presets import find
 from wan_demo.shapes import ClipShape
 from wan_demo.text import encode_prompts
@@ -41,11 +41,6 @@ class PixelBatch:
 def generator(seed: int, step: int) -> np.random.Generator:
     """The random numbers of one training step."""
     return np.random.default_rng([seed, step])
-
-
-def to_pixels(frames: np.ndarray) -> Tensor:
-    """uint8 (F, H, W, 3) -> float32 (3, F, H, W) in [-1, 1]."""
-    return torch.from_numpy(frames).permute(3, 0, 1, 2).float() / 127.5 - 1
 
 
 def crops(seed: int, step: int, batch: int, frames: int, size: int, thing_weight: float) -> PixelBatch:
@@ -95,8 +90,7 @@ def encode_set(
             combination = pool[int(rng.integers(len(pool)))]
             start_s = rng.uniform(0, PERIOD_S) if camera.frames == 1 else 0.0
             shots.append(draw(combination, int(rng.integers(2**31)), replace(camera, start_s=start_s)))
-        x = torch.stack([to_pixels(shot.frames) for shot in shots]).to(vae.device)
-        z = normalised(x, vae).cpu()
+        z = normalised(torch.stack([to_pixels(shot.frames) for shot in shots]), vae).cpu()
         encoded.append(z.half())
         which += [ALL.index(shot.combination) for shot in shots]
         near += [_near(shot, z.shape[2:]) for shot in shots]

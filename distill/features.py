@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from distill import parallel
 from distill.checkpoint import Run
 from distill.config import FeaturesRecipe
-from distill.data import LAYOUT, generator, to_pixels
+from distill.data import LAYOUT, generator
 from distill.text_encoder import labels
 from distill.things import Floats
 from distill.world import COLOURS, HELD_OUT, MOTIONS, SCENES, THINGS, TRAIN, Frames, draw
+from wan_demo.decode import to_pixels
 
 SHIPPED = Path(__file__).with_name("features.safetensors")
 WIDTH, HEIGHT, FRAMES = LAYOUT.width, LAYOUT.height, 9  # what it looks at: a two-second clip at four frames a second

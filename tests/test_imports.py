@@ -9,7 +9,7 @@ from tests.source import dotted, module_name, source_files
 
 VALUES = {"request", "presets", "shapes", "clip", "flow", "values", "events", "policy", "formats", "clock"}
 VALUES |= {"plans", "wan22", "setup", "quota", "prefetch"}
-STAGES = {"text", "diffuse", "upsample", "encode", "decode", "finish", "provenance", "mp4", "safety", "sound"}
+STAGES = {"text", "diffuse", "upsample", "decode", "finish", "provenance", "mp4", "safety", "sound"}
 
 # First name below wan_demo -> layer. The bare package is a value: everybody who imports a value runs its __init__.
 LAYER_OF = {
@@ -70,7 +70,7 @@ MAY_IMPORT = {
     "distill": {"values", "stages", "quantize", "integrity", "models", "parts", "pipeline", "distill"},
 }
 
-MODELS = {"models", "reader", "quantize", "text", "diffuse", "encode", "decode", "lengthen", "cost", "rates"}
+MODELS = {"models", "reader", "quantize", "text", "diffuse", "decode", "lengthen", "cost", "rates"}
 MODELS |= {"bench", "random_weights", "tricks"}
 MODEL_CODE = {f"wan_demo.{name}" for name in MODELS} | {"distill"}
 MODEL_CODE |= {"wan_demo.safety.classifier"}  # a process of its own loads it, see safety/guard.py

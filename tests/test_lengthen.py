@@ -19,9 +19,8 @@ from tests.test_pipeline import INSPECTOR, PROMPT, drawn
 from wan_demo import mp4
 from wan_demo.bench import pattern
 from wan_demo.clip import Clip
-from wan_demo.decode import decode
-from wan_demo.diffuse import denoise, mixed, windows
-from wan_demo.encode import encode
+from wan_demo.decode import decode, encode
+from wan_demo.diffuse import blended, denoise, windows
 from wan_demo.events import STAGES, Progress, Published
 from wan_demo.finish.frame_rate import Means
 from wan_demo.lengthen import lengthen
@@ -44,12 +43,12 @@ def latents(frames: int) -> Latents:
     return Latents(torch.randn(1, 4, frames, 2, 2, generator=torch.Generator().manual_seed(0)), 0.5, Fraction(8))
 
 
-def test_windows_that_agree_are_mixed_to_what_they_agree_on() -> None:
+def test_windows_that_agree_are_blended_to_what_they_agree_on() -> None:
     long = latents(13)
-    torch.testing.assert_close(mixed(long, 5, lambda seen, _: 3 * seen.x), 3 * long.x)
+    torch.testing.assert_close(blended(long, 5, lambda seen, _: 3 * seen.x), 3 * long.x)
 
 
-def test_windows_that_do_not_agree_are_mixed_without_a_step() -> None:
+def test_windows_that_do_not_agree_are_blended_without_a_step() -> None:
     """Each window gives its own number, 0, 1, 2: no latent may leap from one window's to the next one's."""
     seen: list[str] = []
 
@@ -57,7 +56,7 @@ def test_windows_that_do_not_agree_are_mixed_without_a_step() -> None:
         seen.append(name)
         return torch.full_like(part.x, len(seen) - 1)
 
-    course = mixed(latents(17), 9, number)[0, 0, :, 0, 0]
+    course = blended(latents(17), 9, number)[0, 0, :, 0, 0]
     assert len(seen) == len(set(seen)) == 3
     assert (float(course[0]), float(course[-1])) == (0.0, 2.0)
     assert course.diff().min() >= 0
@@ -139,6 +138,6 @@ def test_what_is_longer_than_can_be_made_is_refused(family: str) -> None:
 
 
 def test_the_time_of_a_lengthened_clip_is_remembered_apart(tiny_full: Preset) -> None:
-    way: Callable[[str, float], str] = replace(tiny_full, stretches_s=6).way
-    assert way("chain", 2.0) == way("chain", 1.0) == "chain"
-    assert len({way("chain", 2.0), way("chain", 4.0), way("chain", 6.0), way("direct", 4.0)}) == 4
+    workload: Callable[[str, float], str] = replace(tiny_full, stretches_s=6).workload
+    assert workload("chain", 2.0) == workload("chain", 1.0) == "chain"
+    assert len({workload("chain", 2.0), workload("chain", 4.0), workload("chain", 6.0), workload("direct", 4.0)}) == 4

@@ -1,4 +1,4 @@
-"""Latents -> Clip."""
+"""Latents -> Clip, and back."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -25,10 +25,7 @@ def decode(latents: Latents, vae: AutoencoderKLWan) -> Clip:
         FloatingPointError: the picture is not finite.
     """
     assert latents.sigma == 0, "only clean latents decode to a picture"
-    mean, std = (
-        torch.tensor(v, device=vae.device, dtype=vae.dtype).view(1, -1, 1, 1, 1)
-        for v in (vae.config.latents_mean, vae.config.latents_std)
-    )
+    mean, std = _statistics(vae)
     z = latents.x.to(vae.device, vae.dtype) * std + mean
     pieces = [vae.decode(z).sample] if vae.use_tiling else streamed(z, vae)
     return Clip(np.concatenate([_frames(piece) for piece in pieces]), latents.fps)
@@ -64,6 +61,30 @@ def by_onednn(vae: AutoencoderKLWan, device: torch.device) -> AutoencoderKLWan:
 def _convolved(layer: nn.Conv3d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     how = layer.padding, layer.stride, layer.dilation, layer.groups
     return torch.ops.aten.mkldnn_convolution(x, weight, bias, *how)  # type: ignore[no-any-return]
+
+
+def encode(clip: Clip, vae: AutoencoderKLWan) -> Latents:
+    """Clean latents of a clip whose frames are one more than a multiple of 4, normalised; `decode` is the way back."""
+    return Latents(normalised(to_pixels(clip.frames)[None], vae), 0.0, clip.fps)
+
+
+def to_pixels(frames: npt.NDArray[np.uint8]) -> Tensor:
+    """uint8 (F, H, W, 3) -> float32 (3, F, H, W) in [-1, 1]."""
+    return torch.from_numpy(frames).permute(3, 0, 1, 2).float() / 127.5 - 1
+
+
+@torch.no_grad()
+def normalised(x: Tensor, vae: AutoencoderKLWan) -> Tensor:
+    """Clips (B, 3, F, H, W) in [-1, 1] -> the means of their latents, float32 (B, C, T, H, W), normalised."""
+    mean, std = _statistics(vae)
+    return ((vae.encode(x.to(vae.device, vae.dtype)).latent_dist.mean - mean) / std).float()  # type: ignore[no-any-return]
+
+
+def _statistics(vae: AutoencoderKLWan) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the latents, by channel, (1, C, 1, 1, 1)."""
+    both = vae.config.latents_mean, vae.config.latents_std
+    mean, std = (torch.tensor(v, device=vae.device, dtype=vae.dtype).view(1, -1, 1, 1, 1) for v in both)
+    return mean, std
 
 
 def _frames(video: Tensor) -> npt.NDArray[np.uint8]:

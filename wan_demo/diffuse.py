@@ -32,7 +32,7 @@ def denoise(
     Yields the latents at the new sigma, and the clean estimate that the step was made with.
     prompt: row 0 is the prompt; with guidance other than 1, row 1 is what to steer away from. together: both are asked
     in one forward, which takes twice the memory. window: latent frames that the expert sees at once; longer latents are
-    seen in windows that overlap, and where they do, the velocities are mixed (MultiDiffusion, arXiv 2302.08113, eq. 5).
+    seen in windows that overlap, and where they do, the velocities are blended (MultiDiffusion, arXiv 2302.08113).
 
     Raises:
         FloatingPointError: the expert's output is not finite.
@@ -41,7 +41,7 @@ def denoise(
     embeds = prompt.embeds.to(latents.x.device, expert.dtype)
     expert._reset_stateful_cache()  # of another clip's steps, where steps are cached
     for sigma, to in pairwise(sigmas):
-        v = mixed(latents, window, lambda seen, name: _guided(expert, seen, embeds, guidance, together, name))
+        v = blended(latents, window, lambda seen, name: _guided(expert, seen, embeds, guidance, together, name))
         if not torch.isfinite(v).all():
             raise FloatingPointError(f"the expert's output at sigma {sigma:.3f} is not finite")
         estimate = Latents(flow.clean(latents.x, v, sigma), 0.0, latents.fps)
@@ -55,8 +55,11 @@ def windows(frames: int, size: int) -> list[int]:
     return [*range(0, last, max(1, size // 2)), last]
 
 
-def mixed(latents: Latents, size: int | None, look: Callable[[Latents, str], Tensor]) -> Tensor:
-    """What `look` gives for windows of latents and their names, mixed; the nearer to a window's end, the less of it."""
+def blended(latents: Latents, size: int | None, look: Callable[[Latents, str], Tensor]) -> Tensor:
+    """What `look` gives for windows of `size` latent frames, and their names, blended: least at a window's ends.
+
+    latents.x (B, C, T, H, W), as what `look` gives for a window, and what is returned. None: one window of all.
+    """
     frames = latents.x.shape[2]
     if size is None or frames <= size:
         return look(latents, "")

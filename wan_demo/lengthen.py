@@ -3,8 +3,7 @@
 from diffusers import AutoencoderKLWan
 
 from wan_demo.clip import Clip
-from wan_demo.decode import decode
-from wan_demo.encode import encode
+from wan_demo.decode import decode, encode
 from wan_demo.finish.frame_rate import Means, convert_frame_rate
 from wan_demo.values import Latents
 

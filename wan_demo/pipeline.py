@@ -161,7 +161,7 @@ def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Gene
     with clock.stage("encode"):
         yield clock.progress()
         prompt = models.encode(request.prompt, request.negative)
-    first, last = (preset.direct if request.mode == "direct" else preset.layout), preset.shown(request.mode)
+    first, last = (preset.direct if request.mode == "direct" else preset.layout), preset.last(request.mode)
     shape = models.compression.latents(first)
     x = noise((1, models.high.config.in_channels, *shape), generator).to(models.device)
     latents = Latents(x, 1.0, first.fps)
@@ -177,11 +177,11 @@ def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Gene
             large = upsample(clean, models.compression.latents(last), last.fps, models.upsampler)
             latents = _noised(large, schedule.low[0], generator)
         latents, _ = yield from _denoise("detail", models, latents, schedule.low, prompt, preset, clock)
-    frames = last.lasting(request.duration_s).frames
-    if frames > last.frames:
+    longer = preset.longer(request.mode, request.duration_s)
+    if longer is not None:
         with clock.stage("lengthen"), models.present("vae") as vae:
             yield clock.progress()
-            long = lengthen(latents, frames, vae, Means.on(models.device, models.refiner))
+            long = lengthen(latents, longer.frames, vae, Means.on(models.device, models.refiner))
             latents = _noised(long, schedule.low[0], generator)
         latents, _ = yield from _denoise("redraw", models, latents, schedule.low, prompt, preset, clock)
     return latents
@@ -269,12 +269,10 @@ def _settings(request: Request, preset: Preset) -> dict[str, Any]:
 
 
 def _drawn_at(request: Request, preset: Preset) -> dict[str, str]:
-    shown = preset.shown(request.mode)
-    longer = shown.lasting(request.duration_s)
-    told = {"lengthened": _shape(longer)} if longer != shown else {}
-    if request.mode == "direct":
-        return {"layout": _shape(preset.direct)} | told
-    return {"layout": _shape(preset.layout), "finish": _shape(preset.finish)} | told
+    longer = preset.longer(request.mode, request.duration_s)
+    chain = {"layout": preset.layout, "finish": preset.finish, "lengthened": longer}
+    shapes = {"layout": preset.direct, "lengthened": longer} if request.mode == "direct" else chain
+    return {name: _shape(shape) for name, shape in shapes.items() if shape is not None}
 
 
 def _soundtrack(request: Request) -> dict[str, Any]:
@@ -288,6 +286,6 @@ def _shape(shape: ClipShape) -> str:
 
 def _sigmas(request: Request, preset: Preset) -> dict[str, list[float]]:
     names = ["direct"] if request.mode == "direct" else ["high", "low"]
-    if request.mode == "direct" and request.duration_s > preset.direct.duration_s:
+    if request.mode == "direct" and preset.longer(request.mode, request.duration_s):
         names.append("low")
     return {n: [round(s, 5) for s in getattr(preset.schedule, n)] for n in names}

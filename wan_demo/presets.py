@@ -101,7 +101,7 @@ class Preset:
         """What direct mode draws."""
         return self.finish if self.direct_is_large else self.layout
 
-    def shown(self, mode: str) -> ClipShape:
+    def last(self, mode: str) -> ClipShape:
         """What the model draws last, in a mode."""
         return self.direct if mode == "direct" else self.finish
 
@@ -134,9 +134,15 @@ class Preset:
         """Whole seconds that a clip may last."""
         return max(self.usual_s, self.stretches_s)
 
-    def way(self, mode: str, duration_s: float) -> str:
-        """How a clip is made, as far as the time that it takes goes by it: the mode, and its length if lengthened."""
-        return mode if duration_s <= self.finish.duration_s else f"{mode}, {math.ceil(duration_s)} s"
+    def longer(self, mode: str, duration_s: float) -> ClipShape | None:
+        """The clip's shape where it lasts longer than the model draws at once, and so is lengthened; else None."""
+        last = self.last(mode)
+        longer = last.lasting(duration_s)
+        return longer if longer.frames > last.frames else None
+
+    def workload(self, mode: str, duration_s: float) -> str:
+        """What clips are timed by: the mode, and of a clip that is lengthened the seconds too."""
+        return mode if self.longer(mode, duration_s) is None else f"{mode}, {math.ceil(duration_s)} s"
 
     def check(self, request: Request) -> None:
         """Refuse what this preset cannot make.

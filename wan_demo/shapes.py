@@ -25,12 +25,15 @@ class ClipShape:
 
     def cut(self, duration_s: float) -> "ClipShape":
         """As many frames as show `duration_s`, one more than a multiple of 4, but never more than now."""
-        wanted = 4 * math.ceil((duration_s * self.fps - 1) / 4) + 1
-        return replace(self, frames=min(self.frames, max(5, wanted)))
+        return replace(self, frames=min(self.frames, max(5, self._frames(duration_s))))
 
     def lasting(self, duration_s: float) -> "ClipShape":
         """As many frames as show `duration_s`, one more than a multiple of 4, and never fewer than now."""
-        return replace(self, frames=max(self.frames, 4 * math.ceil((duration_s * self.fps - 1) / 4) + 1))
+        return replace(self, frames=max(self.frames, self._frames(duration_s)))
+
+    def _frames(self, duration_s: float) -> int:
+        """The fewest that show `duration_s`, one more than a multiple of 4."""
+        return 4 * math.ceil((duration_s * self.fps - 1) / 4) + 1
 
 
 @dataclass(frozen=True)

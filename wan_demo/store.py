@@ -45,10 +45,10 @@ class Memory:
 
 
 class Timings(Memory):
-    """Seconds a stage by family, tier, way (see `Preset.way`) and device."""
+    """Seconds a stage by family, tier, workload (see `Preset.workload`) and device."""
 
     def record(self, key: tuple[str, str, str, str], seconds: Mapping[str, float]) -> None:
-        """Remember a run. key: family, tier, way, device."""
+        """Remember a run. key: family, tier, workload, device."""
         with suppress(OSError, sqlite3.Error), _opened(self.path, _SECONDS) as db:
             (run,) = db.execute("SELECT COALESCE(MAX(run), 0) + 1 FROM seconds").fetchone()
             rows = [(run, *key, stage, value) for stage, value in seconds.items()]
@@ -64,7 +64,7 @@ class Timings(Memory):
 
 
 class Loans(Memory):
-    """How long a lent GPU took, by family, tier and way."""
+    """How long a lent GPU took, by family, tier and workload."""
 
     def record(self, key: tuple[str, str, str], work: float, seconds: float, before: float) -> None:
         """Remember a clip: its floating-point operations, its seconds, and those until it could begin."""

@@ -175,7 +175,7 @@ def make_clip(
 
     preset, models = taken
     identity = load_identity(home() / KEYS)
-    timings, key = Timings(), (preset.family, preset.tier, preset.way(request.mode, request.duration_s), device)
+    timings, key = Timings(), (preset.family, preset.tier, preset.workload(request.mode, request.duration_s), device)
     how = (timings.expected(key), pictures or pipeline.pictures)
     for event in pipeline.generate(request, preset, models, identity, output, inspector, *how):
         if isinstance(event, Published):

@@ -121,9 +121,11 @@ class Zero:
         except Exception as error:
             raise failure(error) from error
 
-    def price(self, preset: Preset, way: str) -> Price:
-        """What a clip that is made this way asks for of the visitor's quota. preset: as drawn for it, see `Preset`."""
-        told = self._seconds(preset, way)
+    def price(self, preset: Preset, workload: str) -> Price:
+        """What a clip asks for of the visitor's quota. preset: as drawn for it, see `Preset.drawn`; workload: of
+        `Preset.workload`.
+        """
+        told = self._seconds(preset, workload)
         asked = round(self._factor * (DEFAULT_S if told is None else told))
         return Price(asked * (2 if self.size == "xlarge" else 1), told is not None)
 
@@ -135,8 +137,8 @@ class Zero:
                     if isinstance(event, Drawn):
                         clock.seconds |= event.stages
                         self._attention = event.attention
-                        way = preset.way(request.mode, request.duration_s)
-                        Loans().record(_key(preset, way), _work(preset), event.seconds, event.before_s)
+                        key = _key(preset, preset.workload(request.mode, request.duration_s))
+                        Loans().record(key, _work(preset), event.seconds, event.before_s)
                         return event.clip, event.report
                     if isinstance(event, Exception):
                         raise event
@@ -192,12 +194,12 @@ class Zero:
 
     def _duration(self, request: Request, preset: Preset, *_: Any) -> int:
         """Seconds to name to `spaces`, which asks for `_factor` times as many."""
-        told = self._seconds(preset, preset.way(request.mode, request.duration_s))
+        told = self._seconds(preset, preset.workload(request.mode, request.duration_s))
         return DEFAULT_S if told is None else told
 
-    def _seconds(self, preset: Preset, way: str) -> int | None:
+    def _seconds(self, preset: Preset, workload: str) -> int | None:
         """What is named for a clip; None before there was one."""
-        expected = Loans().expected(_key(preset, way), _work(preset))
+        expected = Loans().expected(_key(preset, workload), _work(preset))
         return None if expected is None else max(1, math.ceil(MARGIN * expected / self._factor))
 
 
@@ -213,8 +215,8 @@ def _asked(preset: Preset, held: Models, rows: int) -> tuple[Tensor, Tensor]:
     return torch.zeros(size, device=held.device, dtype=held.high.dtype), embeds.expand(rows, -1, -1)
 
 
-def _key(preset: Preset, way: str) -> tuple[str, str, str]:
-    return preset.family, preset.tier, way
+def _key(preset: Preset, workload: str) -> tuple[str, str, str]:
+    return preset.family, preset.tier, workload
 
 
 def _work(preset: Preset) -> float:

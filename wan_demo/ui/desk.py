@@ -63,8 +63,8 @@ class Desk:
         """What a clip asks for of the visitor's quota, the usual one without a duration; None where no GPU is lent."""
         if self.lender is None:
             return None
-        preset, seconds = self.preset(tier), duration_s or self.preset(tier).usual_s
-        return self.lender.price(self._drawn(tier, size, seconds), preset.way(mode, seconds))
+        drawn = self._drawn(tier, size, duration_s)
+        return self.lender.price(drawn, drawn.workload(mode, duration_s or drawn.usual_s))
 
     def admit(self, request: Request, size: str, kind: str) -> None:
         """Refuse what does not run here, or what a day's quota of this kind of visitor does not pay for.
