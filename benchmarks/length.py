@@ -9,7 +9,7 @@ first half second against the last's.
 import argparse
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,17 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from distill.captions import plain
-from distill.evaluate import Sample, choose, known
+from distill.evaluate import Sample, choose, known, make
 from distill.judge import Reading, judge, score
 from distill.world import HELD_OUT
-from wan_demo.clock import Clock
-from wan_demo.decode import decode
 from wan_demo.diffuse import windows
 from wan_demo.finish.mend import mend
 from wan_demo.models import Models, load
-from wan_demo.pipeline import draw, result_of
 from wan_demo.presets import Preset, find
-from wan_demo.request import TIERS, Request
+from wan_demo.request import TIERS
 
 
 def main() -> None:
@@ -46,24 +43,24 @@ def main() -> None:
     models = load(preset)
     asked = known(HELD_OUT, "en", models.tokenizer)
     for number, combination in enumerate(choose(asked, Sample(clips=options.clips))):
-        request = Request(plain(combination), options.tier, number, duration_s=options.duration)
-        started = time.perf_counter()
-        latents = result_of(draw(request, preset, models, Clock()))
-        clip, _ = mend(decode(latents, models.vae))
+        caption, started = plain(combination), time.perf_counter()
+        clip, _ = mend(make(caption, number, preset, models, options.duration))
         seen = judge(clip.frames, float(clip.fps))
-        told = {"caption": request.prompt, "frames": len(clip.frames), "s": round(time.perf_counter() - started, 1)}
-        told |= asdict(score(seen, combination)) | seams(clip.frames, borders(latents.x.shape[2], preset, models))
+        told = {"caption": caption, "frames": len(clip.frames), "s": round(time.perf_counter() - started, 1)}
+        told |= asdict(score(seen, combination)) | seams(clip.frames, borders(len(clip.frames), preset, models))
         print(json.dumps(told | drift(clip.frames, seen, clip.fps)), flush=True)
 
 
-def borders(latents: int, preset: Preset, models: Models) -> list[int]:
-    """The latents that a window begins or ends at."""
-    size = models.compression.latents(preset.finish)[0]
+def borders(frames: int, preset: Preset, models: Models) -> list[int]:
+    """The latents, of a clip of so many frames, that a window begins or ends at."""
+    latents, _, _ = models.compression.latents(replace(preset.finish, frames=frames))
+    size, _, _ = models.compression.latents(preset.finish)
     starts = windows(latents, size)
     return sorted({*starts, *(start + size for start in starts)} - {0, latents})
 
 
 def seams(frames: npt.NDArray[np.uint8], latents: list[int]) -> dict[str, float]:
+    """Of frames (F, H, W, 3); latents: where windows begin or end."""
     change = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean((1, 2, 3))  # i: from frame i to the next
     near = {i for t in latents for i in range(4 * t - 8, 4 * t + 4) if 0 <= i < len(change)}
     median = float(np.median(change))

@@ -32,17 +32,17 @@ def main(arguments: list[str] | None = None) -> int:
             report, options.workers, columns(options), options.device, options.log, options.json, options.html
         )
         return 0
-    train(options.verb, RECIPES[options.recipe], options)
+    if options.start is not None and not (options.runs / "pocket").exists():
+        shutil.copytree(options.start, options.runs / "pocket")
+    train(options.verb, RECIPES[options.recipe], options.runs)
     return 0
 
 
-def train(verb: str, recipe: Recipe, options: argparse.Namespace) -> None:
-    """Run a training verb, or `all`, into options.runs."""
-    options.runs.mkdir(parents=True, exist_ok=True)
-    if options.start is not None and not (options.runs / "pocket").exists():
-        shutil.copytree(options.start, options.runs / "pocket")
+def train(verb: str, recipe: Recipe, runs: Path) -> None:
+    """Run a training verb, or `all`, into a folder."""
+    runs.mkdir(parents=True, exist_ok=True)
     for name in FROM_NOTHING if verb == "all" else (verb,):
-        parallel.launch(VERBS[name], recipe.workers, recipe, options.runs)
+        parallel.launch(VERBS[name], recipe.workers, recipe, runs)
 
 
 def columns(options: argparse.Namespace) -> list[Column]:

@@ -162,9 +162,10 @@ def caption(number: int, combination: Combination, sample: Sample) -> str:
     return paraphrase(combination, np.random.default_rng([sample.seed, number]), sample.language)
 
 
-def make(text: str, seed: int, preset: Preset, models: Models) -> Clip:
+def make(text: str, seed: int, preset: Preset, models: Models, duration_s: float = 2.0) -> Clip:
     """The model's clip for a caption."""
-    return decode(result_of(draw(Request(text, preset.tier, seed), preset, models, Clock())), models.vae)
+    request = Request(text, preset.tier, seed, duration_s=duration_s)
+    return decode(result_of(draw(request, preset, models, Clock())), models.vae)
 
 
 def _write(log: Path, seen: Seen, sample: Sample) -> None:

@@ -17,6 +17,8 @@ from wan_demo.presets import find
 
 
 def text(tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel, folder: Path) -> None:
+    tokenizer.backend_tokenizer.no_padding()  # which the last call left
+    tokenizer.backend_tokenizer.no_truncation()
     tokenizer.save_pretrained(folder / "tokenizer")
     encoder.save_pretrained(folder / "text_encoder")
     _finish(folder)

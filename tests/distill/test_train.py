@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from distill import features
-from distill.__main__ import parse, train
+from distill.__main__ import train
 from distill.config import (
     AutoencoderRecipe,
     FeaturesRecipe,
@@ -40,7 +40,7 @@ SMALLEST = Recipe(
 
 def test_the_verbs_make_a_family(tmp_path: Path) -> None:
     for verb in ("all", "words"):
-        train(verb, SMALLEST, parse([verb, "--runs", str(tmp_path)]))
+        train(verb, SMALLEST, tmp_path)
     few = find("pocket", "distilled").at(tmp_path / "pocket")
     parts = models.load(few)  # verifies the checksums
     assert parts.high.blocks[0].attn1.to_q.weight.dtype == torch.int8
