@@ -1,4 +1,4 @@
-"""The world that the pocket family knows: one coloured thing that moves over a simple scene, drawn from a seed.
+"""The world that the pocket family knows: one or two coloured things that move over a simple scene, drawn from a seed.
 
 Coordinates are fractions of the frame: x in [0, 1] to the right, y in [0, 1] downwards; sizes are fractions of the
 height. So the same seed shows the same shot at any size and frame rate.
@@ -6,16 +6,17 @@ height. So the same seed shows the same shot at any size and frame rate.
 
 import math
 import zlib
-from dataclasses import dataclass, fields
-from itertools import product
+from dataclasses import dataclass, replace
+from itertools import combinations, product
 
 import numpy as np
 import numpy.typing as npt
 
+from distill import scenery
+from distill.scenery import RGB, SCENES
 from distill.things import FACING, OUTLINES, Floats, marks, silhouette_distance
 
 Frames = npt.NDArray[np.uint8]
-RGB = tuple[int, int, int]
 
 COLOURS: dict[str, RGB] = {
     "red": (214, 40, 40),
@@ -34,44 +35,90 @@ RIM = 0.14  # width of the darker rim, in radii
 RIM_SHADE = 0.62
 
 
-@dataclass(frozen=True)
-class Scenery:
-    """Sky and ground as vertical gradients (top, bottom), and how much the horizon waves (fraction of the height)."""
-
-    sky: tuple[RGB, RGB]
-    ground: tuple[RGB, RGB]
-    horizon: tuple[float, float]
-    hills: float
-
-
-SCENES: dict[str, Scenery] = {
-    "night": Scenery(((10, 12, 40), (38, 40, 92)), ((16, 20, 34), (8, 10, 20)), (0.84, 0.9), 0.012),
-    "sea": Scenery(((170, 212, 236), (222, 238, 244)), ((34, 128, 148), (12, 74, 102)), (0.55, 0.68), 0.0),
-    "grass": Scenery(((120, 190, 240), (205, 230, 245)), ((132, 184, 82), (88, 142, 56)), (0.58, 0.72), 0.012),
-    "desert": Scenery(((240, 196, 150), (252, 232, 196)), ((222, 172, 104), (190, 136, 76)), (0.58, 0.72), 0.014),
-    "snow": Scenery(((140, 160, 190), (186, 202, 222)), ((212, 224, 240), (182, 200, 226)), (0.58, 0.72), 0.012),
-}
+ATTRIBUTES = ("thing", "colour", "scene", "motion")
+SIZES = {"small": 0.66, "big": 1.25}  # times the usual radius
+SPEEDS = {"slowly": 0.5, "fast": 1.6}  # times the usual way in the same time
 
 
 @dataclass(frozen=True, order=True)
 class Combination:
-    """What a clip shows: one of THINGS, COLOURS, SCENES and MOTIONS."""
+    """What a clip shows: one of THINGS, COLOURS, SCENES and MOTIONS.
+
+    size: of SIZES or "", not of what grows or shrinks; speed: of SPEEDS or "", not of what bounces. lively: the scenery
+    moves too, stars twinkle, waves roll, clouds drift, sand blows, snow falls.
+    """
 
     thing: str
     colour: str
     scene: str
     motion: str
+    size: str = ""
+    speed: str = ""
+    lively: bool = False
+
+    @property
+    def plain(self) -> "Combination":
+        """The four attributes alone."""
+        return replace(self, size="", speed="", lively=False)
 
     @property
     def held_out(self) -> bool:
         """True for the fixed tenth of the combinations that no training may see."""
-        return zlib.crc32("|".join((self.thing, self.colour, self.scene, self.motion)).encode()) % 10 == 0
+        return _tenth(self.thing, self.colour, self.scene, self.motion)
 
 
-ATTRIBUTES = tuple(field.name for field in fields(Combination))
+@dataclass(frozen=True, order=True)
+class Pair:
+    """Two things in one scene, each in its half, either on the left: different things of different colours."""
+
+    first: Combination
+    second: Combination
+
+    @property
+    def lively(self) -> bool:
+        return self.first.lively
+
+    @property
+    def held_out(self) -> bool:
+        """True for the fixed tenth of the pairs of things that no training may see together."""
+        return _tenth(*sorted((self.first.thing, self.second.thing)))
+
+
+What = Combination | Pair
+
+
+def _tenth(*names: str) -> bool:
+    return zlib.crc32("|".join(names).encode()) % 10 == 0
+
+
+def parts(what: What) -> tuple[Combination, ...]:
+    """The one combination, or both of a pair."""
+    return (what.first, what.second) if isinstance(what, Pair) else (what,)
+
+
 ALL = tuple(Combination(*c) for c in product(THINGS, COLOURS, SCENES, MOTIONS))
 TRAIN = tuple(c for c in ALL if not c.held_out)
 HELD_OUT = tuple(c for c in ALL if c.held_out)
+_NUMBERS = {c: i for i, c in enumerate(ALL)}
+
+
+def pair(rng: np.random.Generator, held_out: bool = False) -> Pair:
+    """A random pair, of things that are held out as a pair or not; neither half is a held-out combination."""
+    apart = [p for p in combinations(THINGS, 2) if _tenth(*sorted(p)) == held_out]
+    things, scene = rng.permutation(apart[rng.integers(len(apart))]), list(SCENES)[rng.integers(len(SCENES))]
+    while True:
+        colours = rng.permutation(list(COLOURS))[:2]
+        motions = (MOTIONS[i] for i in rng.integers(len(MOTIONS), size=2))
+        halves = [Combination(str(t), str(c), scene, m) for t, c, m in zip(things, colours, motions, strict=True)]
+        if not any(half.held_out for half in halves):
+            return Pair(*halves)
+
+
+def varied(what: Combination, rng: np.random.Generator) -> Combination:
+    """The same with a random size, speed or liveliness, or more than one of these."""
+    size = rng.choice(["", "", *SIZES]) if what.motion not in ("grows", "shrinks") else ""
+    speed = rng.choice(["", "", *SPEEDS]) if what.motion != "bounces" else ""
+    return replace(what, size=str(size), speed=str(speed), lively=bool(rng.random() < 0.5))
 
 
 @dataclass(frozen=True)
@@ -85,11 +132,16 @@ class Truth:
 
 @dataclass(frozen=True)
 class Shot:
-    """A drawn clip: frames (F, H, W, 3) uint8 RGB, and its truth."""
+    """A drawn clip: frames (F, H, W, 3) uint8 RGB, and the truth of each thing in it."""
 
     frames: Frames
-    combination: Combination
-    truth: Truth
+    what: What
+    truths: tuple[Truth, ...]
+
+    @property
+    def truth(self) -> Truth:
+        """Of the first thing."""
+        return self.truths[0]
 
 
 @dataclass(frozen=True)
@@ -103,26 +155,60 @@ class Camera:
     start_s: float = 0.0
 
 
-def draw(combination: Combination, seed: int, camera: Camera) -> Shot:
-    """Draw a clip. The same arguments give the same pixels; the same seed shows the same shot through any camera."""
-    rng = np.random.default_rng([seed, ALL.index(combination)])
-    frames, width, height = camera.frames, camera.width, camera.height
-    truth = _trajectory(combination.motion, camera.start_s + np.arange(frames, dtype=np.float32) / camera.fps, rng)
-    background = _background(combination.scene, width, height, rng)
-    pictures = np.empty((frames, height, width, 3), np.uint8)
-    for i in range(frames):
+def draw(what: What, seed: int, camera: Camera) -> Shot:
+    """Draw a clip. The same arguments give the same pixels; the same seed shows the same shot through any camera.
+
+    Raises:
+        ValueError: the world has no such thing, colour, scene or motion.
+    """
+    shown = parts(what)
+    if strange := [one for one in shown if one.plain not in _NUMBERS]:
+        raise ValueError(f"{strange[0]} is not in the world")
+    rng = np.random.default_rng([seed, *(_NUMBERS[one.plain] for one in shown)])
+    seconds = camera.start_s + np.arange(camera.frames, dtype=np.float32) / camera.fps
+    places = _places(shown, rng)
+    truths = tuple(_trajectory(one, place, seconds, rng) for one, place in zip(shown, places, strict=True))
+    scene, lively = shown[0].scene, shown[0].lively
+    background, horizon = scenery.background(scene, camera.width, camera.height, rng)
+    lights = scenery.lights(scene, horizon, lively, rng)
+    if not lively:
+        scenery.shine(background, scene, lights, None)
+    pictures = np.empty((camera.frames, camera.height, camera.width, 3), np.uint8)
+    for i, second in enumerate(seconds.tolist()):
         picture = background.copy()
-        _stamp(picture, combination, truth.centre[i], float(truth.radius[i]), float(truth.angle[i]))
+        if lively:
+            scenery.shine(picture, scene, lights, second)
+        for one, truth in zip(shown, truths, strict=True):
+            _stamp(picture, one, truth.centre[i], float(truth.radius[i]), float(truth.angle[i]))
         pictures[i] = np.clip(picture + 0.5, 0, 255)
-    return Shot(pictures, combination, truth)
+    return Shot(pictures, what, truths)
 
 
-def _trajectory(motion: str, seconds: Floats, rng: np.random.Generator) -> Truth:
+@dataclass(frozen=True)
+class _Place:
+    """Where a thing has its room: the middle of its range, how wide that is, and radii, against a thing alone."""
+
+    x: float | None = None  # None: anywhere about the middle
+    breadth: float = 1.0
+    radius: float = 1.0
+
+
+def _places(shown: tuple[Combination, ...], rng: np.random.Generator) -> list[_Place]:
+    if len(shown) == 1:
+        return [_Place()]
+    left = rng.permutation([0.26, 0.74])
+    return [_Place(float(x), 0.48, 0.64) for x in left]
+
+
+def _trajectory(what: Combination, place: _Place, seconds: Floats, rng: np.random.Generator) -> Truth:
     """Positions, sizes and angles over time; a motion takes PERIOD_S and then stays at its end."""
-    u = np.clip(seconds / PERIOD_S, 0, 1)
+    motion, speed = what.motion, SPEEDS.get(what.speed, 1.0)
+    u = np.clip(seconds / PERIOD_S, 0, 1) * speed
+    if motion != "spins":
+        u = np.clip(u, 0, 1)
     x = np.full_like(u, rng.uniform(0.36, 0.64))
     y = np.full_like(u, rng.uniform(0.46, 0.54))
-    radius = np.full_like(u, rng.uniform(0.27, 0.31))
+    radius = np.full_like(u, rng.uniform(0.27, 0.31) * SIZES.get(what.size, 1.0))
     angle = np.zeros_like(u)
     reach, middle = rng.uniform(0.15, 0.18), rng.uniform(0.48, 0.52)
     if motion in ("moves left", "moves right"):
@@ -137,53 +223,12 @@ def _trajectory(motion: str, seconds: Floats, rng: np.random.Generator) -> Truth
         angle = rng.uniform(0.85, 1.15) * math.pi * u
     elif motion == "grows":
         radius = 0.17 + rng.uniform(0.15, 0.18) * u
-    elif motion == "shrinks":
+    else:  # shrinks
         radius = 0.17 + rng.uniform(0.15, 0.18) * (1 - u)
-    else:
-        raise ValueError(f"no motion called {motion!r}; there are: {', '.join(MOTIONS)}")
-    return Truth(np.stack([x, y], 1).astype(np.float32), radius.astype(np.float32), angle.astype(np.float32))
-
-
-def _background(scene: str, width: int, height: int, rng: np.random.Generator) -> Floats:
-    """Draw the empty scene: (H, W, 3) in [0, 255]."""
-    look = SCENES[scene]
-    y = ((np.arange(height, dtype=np.float32) + 0.5) / height)[:, None]
-    x = ((np.arange(width, dtype=np.float32) + 0.5) / width)[None, :]
-    line = rng.uniform(*look.horizon) + look.hills * np.sin(2 * math.pi * (x * rng.uniform(0.8, 1.6) + rng.uniform()))
-    sky = _gradient(look.sky, y / line)
-    ground = _gradient(look.ground, (y - line) / (1 - line))
-    picture = sky + _coverage((line - y) * height) * (ground - sky)
-    if scene == "night":
-        for _ in range(14):
-            _dot(picture, rng.uniform(0.03, 0.97), rng.uniform(0.04, 0.78), rng.uniform(0.012, 0.02), (210, 214, 240))
-    if scene == "sea":
-        for _ in range(7):
-            _crest(picture, rng.uniform(0, 1), rng.uniform(float(line.max()) + 0.04, 0.97), rng.uniform(0.06, 0.14))
-    return picture
-
-
-def _gradient(ends: tuple[RGB, RGB], t: Floats) -> Floats:
-    top, bottom = (np.array(c, np.float32) for c in ends)
-    return top + np.clip(t, 0, 1)[..., None] * (bottom - top)
-
-
-def _coverage(distance_px: Floats) -> Floats:
-    """Share of a pixel inside a shape, (..., 1), from its signed distance in pixels (negative inside)."""
-    return np.asarray(np.clip(0.5 - distance_px, 0, 1)[..., None])
-
-
-def _dot(picture: Floats, x: float, y: float, radius: float, colour: RGB) -> None:
-    height, width = picture.shape[:2]
-    yy, xx = np.mgrid[:height, :width].astype(np.float32) + 0.5
-    glow = np.exp(-(((xx - x * width) ** 2 + (yy - y * height) ** 2) / (radius * height) ** 2))[..., None]
-    picture += 0.8 * glow * (np.array(colour, np.float32) - picture)
-
-
-def _crest(picture: Floats, x: float, y: float, half: float) -> None:
-    height, width = picture.shape[:2]
-    yy, xx = np.mgrid[:height, :width].astype(np.float32) + 0.5
-    glow = np.exp(-(((xx - x * width) / (half * width)) ** 4) - ((yy - y * height) / (0.012 * height)) ** 2)[..., None]
-    picture += 0.35 * glow * (np.array((226, 240, 244), np.float32) - picture)
+    if place.x is not None:
+        x = place.x + place.breadth * (x - 0.5)
+    centre = np.stack([x, y], 1).astype(np.float32)
+    return Truth(centre, (place.radius * radius).astype(np.float32), angle.astype(np.float32))
 
 
 def _stamp(picture: Floats, what: Combination, centre: Floats, radius: float, angle: float) -> None:
@@ -203,9 +248,9 @@ def _stamp(picture: Floats, what: Combination, centre: Floats, radius: float, an
         u = -u
     distance = r * silhouette_distance(what.thing, u, v)
     colour = np.array(COLOURS[what.colour], np.float32)
-    body = _coverage(distance + RIM * r)
+    body = scenery.coverage(distance + RIM * r)
     for mark, dark in marks(what.thing, u, v):
-        body = body * (1 - dark * _coverage(mark * r))
+        body = body * (1 - dark * scenery.coverage(mark * r))
     paint = colour * (RIM_SHADE + (1 - RIM_SHADE) * body)
     patch = picture[y0:y1, x0:x1]
-    patch += _coverage(distance) * (paint - patch)
+    patch += scenery.coverage(distance) * (paint - patch)
