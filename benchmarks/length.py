@@ -17,14 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from distill.captions import plain
-from distill.evaluate import Sample, choose, known, make
+from distill.evaluate import Sample, choose, known
 from distill.judge import Reading, judge, score
 from distill.world import HELD_OUT
+from wan_demo.clip import Clip
+from wan_demo.clock import Clock
+from wan_demo.decode import decode
 from wan_demo.diffuse import windows
 from wan_demo.finish.mend import mend
 from wan_demo.models import Models, load
+from wan_demo.pipeline import draw, result_of
 from wan_demo.presets import Preset, find
-from wan_demo.request import TIERS
+from wan_demo.request import TIERS, Request
 
 
 def main() -> None:
@@ -49,6 +53,12 @@ def main() -> None:
         told = {"caption": caption, "frames": len(clip.frames), "s": round(time.perf_counter() - started, 1)}
         told |= asdict(score(seen, combination)) | seams(clip.frames, borders(len(clip.frames), preset, models))
         print(json.dumps(told | drift(clip.frames, seen, clip.fps)), flush=True)
+
+
+def make(text: str, seed: int, preset: Preset, models: Models, duration_s: float) -> Clip:
+    """The model's clip for a caption."""
+    request = Request(text, preset.tier, seed, duration_s=duration_s)
+    return decode(result_of(draw(request, preset, models, Clock())), models.vae)
 
 
 def borders(frames: int, preset: Preset, models: Models) -> list[int]:

@@ -4,6 +4,7 @@ import argparse
 import shutil
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from distill import parallel
@@ -19,18 +20,15 @@ from wan_demo.request import TIERS
 HELP = {
     "all": "train a family from nothing",
     "student": "distil the few-step student",
-    "words": "teach a trained text encoder more English words",
 }
-FROM_NOTHING = tuple(verb for verb in VERBS if verb != "words")  # a new text encoder knows them all
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb, or all that train. They go on where they were stopped."""
     options = parse(arguments)
     if options.verb == "evaluate":
-        parallel.launch(
-            report, options.workers, columns(options), options.device, options.log, options.json, options.html
-        )
+        how = (options.device, options.log, options.json, options.html, options.batch, options.judges)
+        parallel.launch(report, options.workers, columns(options), *how)
         return 0
     if options.start is not None and not (options.runs / "pocket").exists():
         shutil.copytree(options.start, options.runs / "pocket")
@@ -41,12 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
 def train(verb: str, recipe: Recipe, runs: Path) -> None:
     """Run a training verb, or `all`, into a folder."""
     runs.mkdir(parents=True, exist_ok=True)
-    for name in FROM_NOTHING if verb == "all" else (verb,):
+    for name in VERBS if verb == "all" else (verb,):
         parallel.launch(VERBS[name], recipe.workers, recipe, runs)
 
 
 def columns(options: argparse.Namespace) -> list[Column]:
-    """Each tier in each language, as `evaluate` is asked for them."""
+    """Each tier with each split in each language, as `evaluate` is asked for them."""
     out = []
     for tier in options.tier:
         preset = find(options.family, tier)
@@ -54,10 +52,10 @@ def columns(options: argparse.Namespace) -> list[Column]:
         named = [(tier, preset)]
         if options.students and tier == "distilled":
             named.insert(0, ("distilled before 8-bit", replace(preset, experts=options.students)))
-        for name, each in named:
-            for code in options.language:
-                sample = Sample(options.split, options.clips, options.seed, code, options.any_words, options.repeats)
-                out.append(Column(f"{name}, {code}" if options.language != ["en"] else name, each, sample))
+        for (name, each), split, code in product(named, options.split, options.language):
+            sample = Sample(split, options.clips, options.seed, code, options.any_words, options.repeats)
+            details = [split] * (options.split != ["heldout"]) + [code] * (options.language != ["en"])
+            out.append(Column(name, each, sample, ", ".join(details)))
     return out
 
 
@@ -72,11 +70,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     judge = verbs.add_parser("evaluate", help="score generated clips with the pixel judge")
     judge.add_argument("--family", default="pocket")
     judge.add_argument("--tier", choices=TIERS, nargs="+", default=["distilled"])
-    judge.add_argument("--split", choices=list(SPLITS), default="heldout")
+    judge.add_argument("--split", choices=SPLITS, nargs="+", default=["heldout"], help="what the clips show")
     judge.add_argument("--clips", type=int, default=200)
     judge.add_argument("--seed", type=int, default=0)
     judge.add_argument("--device", default="cpu")
     judge.add_argument("--workers", type=int, default=1, help="processes of one thread each that share the clips")
+    judge.add_argument("--batch", type=int, default=1, help="clips generated at once, such as 64 on a GPU")
+    judge.add_argument("--judges", type=int, default=0, help="more processes, that judge meanwhile")
     judge.add_argument("--weights", type=Path, help="another weights folder than the shipped one")
     judge.add_argument("--log", type=Path, help="append a line of JSON a clip to this file")
     judge.add_argument("--language", choices=CODES, nargs="+", default=["en"], help="of the captions")

@@ -5,7 +5,6 @@ averaging shortcuts (`is_residual`), as in Wan2.2's 5B autoencoder: the costly f
 shortcuts carry a rough picture from the first step (DC-AE, arXiv 2410.10733).
 """
 
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Run
 from distill.config import AutoencoderRecipe
-from distill.data import LAYOUT, crops, encode_set, generator
+from distill.data import LAYOUT, Crops, Shots, encode_set, generator, rendered
 from distill.muon import MuonAdamW
 
 Z_DIM = 16
@@ -70,15 +69,15 @@ def inflate(vae: AutoencoderKLWan) -> None:
                 conv.weight[:, :, 1:, 0, 0] = torch.stack([eye, eye], -1) / 2
 
 
-def reconstruction_loss(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, frames: int, step: int) -> Tensor:
-    """Weighted L1 plus a small KL term.
+def reconstruction_loss(
+    vae: AutoencoderKLWan, recipe: AutoencoderRecipe, x: Tensor, weight: Tensor, step: int
+) -> Tensor:
+    """Weighted L1 plus a small KL term, of clips x (B, 3, F, H, W) and their weights (B, 1, F, H, W).
 
     A share of the steps shrinks the latents by two and asks for the shrunken clip (EQ-VAE, arXiv 2502.09509): the
     chain resizes latents, so a resized latent must mean a resized picture.
     """
     step = parallel.shard(step)
-    batch = crops(recipe.seed, step, recipe.batch * (4 if frames == 1 else 1), frames, recipe.crop, recipe.thing_weight)
-    x, weight = batch.x.to(vae.device), batch.weight.to(vae.device)
     posterior = vae.encode(x).latent_dist
     torch.manual_seed(step)
     z = posterior.sample()
@@ -108,11 +107,19 @@ def train(recipe: AutoencoderRecipe, runs: Path, start: AutoencoderKLWan | None 
 
 def _fit(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, frames: int, steps: int, folder: Path) -> None:
     run = Run(folder, vae, MuonAdamW(vae, recipe.lr))
-    run.fit(steps, partial(reconstruction_loss, vae, recipe, frames))
+    batch = recipe.batch * (4 if frames == 1 else 1)
+    crops = Crops(recipe.seed, steps, batch, frames, recipe.crop, recipe.thing_weight)
+    drawn = iter(rendered(crops, None, recipe.renderers, run.step))
+
+    def loss(step: int) -> Tensor:
+        x, weight = (v.to(vae.device, non_blocking=True) for v in next(drawn))
+        return reconstruction_loss(vae, recipe, x, weight, step)
+
+    run.fit(steps, loss)
 
 
 @torch.no_grad()
 def measure_latents(vae: AutoencoderKLWan, clips: int = 96) -> None:
     """Write the latents' mean and standard deviation a channel into the autoencoder's configuration."""
-    latents = encode_set(vae, LAYOUT, seed=77, count=clips).x.float().transpose(0, 1).flatten(1)
+    latents = encode_set(vae, Shots(LAYOUT, seed=77, count=clips)).x.float().transpose(0, 1).flatten(1)
     vae.register_to_config(latents_mean=latents.mean(1).tolist(), latents_std=latents.std(1).tolist())

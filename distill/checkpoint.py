@@ -29,8 +29,7 @@ class Ema:
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
-        for average, value in zip(self.module.parameters(), module.parameters(), strict=True):
-            average.lerp_(value, 1 - decay)
+        torch._foreach_lerp_(list(self.module.parameters()), list(module.parameters()), 1 - decay)
 
 
 def cosine(step: int, steps: int, warmup: int, floor: float = 0.02) -> float:
@@ -52,6 +51,7 @@ class Run:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.model, self.optimizer, self.ema = folder, model, optimizer, ema
+        self.device = next(model.parameters()).device
         self.step = 0
         self.rates = [group["lr"] for group in optimizer.param_groups]
         if (folder / "state.pt").exists():
@@ -61,12 +61,13 @@ class Run:
         self, steps: int, loss: Callable[[int], Tensor], warmup: int = 100, clip: float = 1.0, until: int | None = None
     ) -> None:
         """Train up to `steps` steps in all; `loss(step)` gives the scalar to lessen. until: stop there for now."""
-        last, saved, recent = until if until is not None else steps, time.monotonic(), []
+        last, saved = until if until is not None else steps, time.monotonic()
+        recent: list[Tensor] = []
         with tqdm(total=steps, initial=self.step, desc=self.folder.name, disable=parallel.rank() > 0) as bar:
             while self.step < last:
                 for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
                     group["lr"] = rate * cosine(self.step, steps, warmup)
-                recent.append(self._take_step(loss(self.step), clip))
+                recent.append(self._take_step(loss, clip))
                 bar.update()
                 if self.step % LOG_EVERY == 0:
                     bar.set_postfix(loss=self._log(recent))
@@ -75,7 +76,9 @@ class Run:
                     self.save()
                     saved = time.monotonic()
 
-    def _take_step(self, value: Tensor, clip: float) -> float:
+    def _take_step(self, loss: Callable[[int], Tensor], clip: float) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            value = loss(self.step)
         self.optimizer.zero_grad(set_to_none=True)
         value.backward()
         parallel.average_gradients(self.model)
@@ -84,10 +87,10 @@ class Run:
         self.step += 1
         if self.ema is not None:
             self.ema.update(self.model, self.step)
-        return value.item()
+        return value.detach()  # not a number yet: a GPU need not be waited for
 
-    def _log(self, losses: list[float]) -> float:
-        mean = round(sum(losses) / len(losses), 5)
+    def _log(self, losses: list[Tensor]) -> float:
+        mean = round(float(torch.stack(losses).mean()), 5)
         if parallel.rank() == 0:
             with (self.folder / "log.jsonl").open("a") as log:
                 log.write(json.dumps({"step": self.step, "loss": mean, "time": round(time.time())}) + "\n")

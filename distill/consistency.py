@@ -19,12 +19,12 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import StudentRecipe
-from distill.data import Captions, LatentSet, generator
+from distill.data import Captions, LatentSet, gaussian, generator, pick, random
 from distill.muon import MuonAdamW
 from distill.teacher import ADAM_NAMES, build, sample_boxes
 from wan_demo import flow
 
-Sampler = Callable[[np.random.Generator], tuple[Tensor, Tensor | float, Tensor]]
+Sampler = Callable[[np.random.Generator, torch.Generator], tuple[Tensor, Tensor | float, Tensor]]
 
 
 def grid(edges: Sequence[float], points: int) -> list[tuple[float, float, float]]:
@@ -74,7 +74,7 @@ def train(
 ) -> WanTransformer3DModel:
     """Distil `teacher` into a student that takes the steps of `edges`; returns its average weights.
 
-    sampler(rng) gives x0 (B, C, T, H, W), what is added to its noise, and which combinations they are (B,).
+    sampler(dice, rng) gives x0 (B, C, T, H, W), what is added to its noise, and captions (B, K, L).
     """
     student = build().to(recipe.device)
     student.load_state_dict(teacher.state_dict())
@@ -82,23 +82,21 @@ def train(
     teacher.requires_grad_(False)
     small = grid(edges, recipe.points)
     starts = [i for i, (s, _, _) in enumerate(small) if s in edges]
-    empty = captions.empty(recipe.batch).to(recipe.device)
+    empty = captions.empty(recipe.batch)
 
     def loss(step: int) -> Tensor:
-        rng = generator(recipe.seed, parallel.shard(step))
-        x0, drift, which = sampler(rng)
+        dice = generator(recipe.seed, parallel.shard(step))
+        rng = random(recipe.seed, parallel.shard(step), student.device)
+        x0, drift, texts = sampler(dice, rng)
         chosen = np.where(
-            rng.random(len(x0)) < recipe.at_starts,
-            rng.choice(starts, size=len(x0)),
-            rng.integers(len(small), size=len(x0)),
+            dice.random(len(x0)) < recipe.at_starts,
+            dice.choice(starts, size=len(x0)),
+            dice.integers(len(small), size=len(x0)),
         )
-        levels = torch.tensor([small[i] for i in chosen], dtype=torch.float32)
-        noise = torch.from_numpy(rng.standard_normal(x0.shape, np.float32)) + drift
-        prompt = captions.embed(which.tolist(), rng)
-        x0, noise, levels, prompt = (v.to(student.device) for v in (x0, noise, levels, prompt))
-        return consistency_loss(
-            student, ema.module, teacher, x0, noise, levels, (prompt, empty[: len(x0)], recipe.guidance)
-        )
+        levels = torch.tensor([small[i] for i in chosen], dtype=torch.float32, device=student.device)
+        prompt = captions.embed(texts, rng)
+        embeds = (prompt, empty[: len(x0)], recipe.guidance)
+        return consistency_loss(student, ema.module, teacher, x0, gaussian(x0, rng) + drift, levels, embeds)
 
     Run(folder, student, MuonAdamW(student, recipe.lr, ADAM_NAMES), ema).fit(steps, loss, warmup=20)
     return ema.module
@@ -107,9 +105,9 @@ def train(
 def layout_sampler(layouts: LatentSet, batch: int) -> Sampler:
     """Whole clips at layout size."""
 
-    def sample(rng: np.random.Generator) -> tuple[Tensor, float, Tensor]:
-        rows = rng.integers(len(layouts), size=batch)
-        return layouts.x[rows].float(), 0.0, layouts.which[rows]
+    def sample(_: np.random.Generator, rng: torch.Generator) -> tuple[Tensor, float, Tensor]:
+        rows = pick(layouts, batch, rng)
+        return layouts.x[rows].float(), 0.0, layouts.texts[rows]
 
     return sample
 
@@ -117,8 +115,8 @@ def layout_sampler(layouts: LatentSet, batch: int) -> Sampler:
 def box_sampler(finishes: LatentSet, drift: Tensor, batch: int) -> Sampler:
     """Boxes of clips at finish size, with the drift that the chain starts them with."""
 
-    def sample(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        boxes = sample_boxes(finishes, drift, batch, rng)
-        return boxes.x0, boxes.drift, boxes.which
+    def sample(dice: np.random.Generator, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        boxes = sample_boxes(finishes, drift, batch, dice, rng)
+        return boxes.x0, boxes.drift, boxes.texts
 
     return sample

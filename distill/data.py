@@ -1,19 +1,20 @@
-"""Batches of drawn clips, each a function of (seed, step), so that a resumed training sees what it would have seen."""
+"""Drawn clips for training, each a function of its seed, so that a resumed training sees what it would have seen."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
-from tqdm import trange
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from distill import parallel
-from distill.captions import paraphrase
-from distill.world import ALL, PERIOD_S, TRAIN, Camera, Combination, Shot, draw
+from distill.captions import CODES, paraphrase
+from distill.world import PERIOD_S, TRAIN, Camera, Pair, Shot, What, draw, pair, parts, varied
 from wan_demo.decode import normalised, to_pixels
 from wan_demo.presets import find
 from wan_demo.shapes import ClipShape
@@ -28,140 +29,245 @@ def camera_of(shape: ClipShape) -> Camera:
 FULL, FEW = find("pocket", "full"), find("pocket", "distilled")
 LAYOUT, FINISH = camera_of(FULL.layout), camera_of(FULL.finish)
 STILL = replace(LAYOUT, frames=1)
-
-
-@dataclass(frozen=True)
-class PixelBatch:
-    """x: clips (B, 3, F, H, W) in [-1, 1]; weight: (B, 1, F, H, W), larger on the moving thing."""
-
-    x: Tensor
-    weight: Tensor
+PAIRS, VARIED, ENGLISH = 0.5, 0.25, 0.4  # shares: clips of two things; varied ones of one; captions
+CAPTIONS = 8  # kept of each clip
+Often = tuple[tuple[str, int], ...]  # (motion or scene, how many times as often as the others)
 
 
 def generator(seed: int, step: int) -> np.random.Generator:
-    """The random numbers of one training step."""
+    """The random numbers of one training step, on the CPU."""
     return np.random.default_rng([seed, step])
 
 
-def crops(seed: int, step: int, batch: int, frames: int, size: int, thing_weight: float) -> PixelBatch:
-    """Square crops near the thing, half of them at layout size, half at finish size."""
-    rng = generator(seed, step)
-    clips, weights = [], []
-    for i in range(batch):
-        camera = FINISH if i % 2 else LAYOUT
-        camera = replace(camera, frames=frames, start_s=rng.uniform(0, PERIOD_S - (frames - 1) / camera.fps))
+def random(seed: int, step: int, device: torch.device) -> torch.Generator:
+    """The random numbers of one training step, on a device."""
+    made = torch.Generator(device)
+    return made.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
+
+
+def uniform(count: int, rng: torch.Generator) -> Tensor:
+    """In [0, 1)."""
+    return torch.rand(count, generator=rng, device=rng.device)
+
+
+def gaussian(like: Tensor, rng: torch.Generator) -> Tensor:
+    """Unit noise of a shape."""
+    return torch.randn(like.shape, generator=rng, device=rng.device)
+
+
+def choose(rng: np.random.Generator, often: Often = ()) -> What:
+    """What a training clip shows: nothing that is held out."""
+    times, most = dict(often), max([n for _, n in often], default=1) ** 2
+    while True:
+        kind = rng.random()
+        what: What = pair(rng) if kind < PAIRS else TRAIN[int(rng.integers(len(TRAIN)))]
+        shown = parts(what)
+        weight = times.get(shown[0].scene, 1) * max(times.get(one.motion, 1) for one in shown)
+        if rng.random() * most < weight:
+            break
+    if isinstance(what, Pair):
+        lively = bool(rng.random() < 0.3)
+        return Pair(replace(what.first, lively=lively), replace(what.second, lively=lively))
+    return varied(what, rng) if kind < PAIRS + VARIED else what
+
+
+class Shots(Dataset[tuple[Tensor, ...]]):
+    """Clip i of a seed through a camera: frames (F, H, W, 3) uint8, which latents the things touch, captions' tokens.
+
+    A single frame is of a random moment. Without a tokenizer there are no captions.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        seed: int,
+        count: int,
+        often: Often = (),
+        tokenizer: PreTrainedTokenizerFast | None = None,
+    ) -> None:
+        self.camera, self.seed, self.count, self.often, self.tokenizer = camera, seed, count, often, tokenizer
+
+    def __len__(self) -> int:
+        return self.count
+
+    def what(self, i: int) -> What:
+        return choose(generator(self.seed, i), self.often)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor, Tensor]:
+        rng = generator(self.seed, i)
+        what = choose(rng, self.often)
+        start_s = rng.uniform(0, PERIOD_S) if self.camera.frames == 1 else 0.0
+        shot = draw(what, int(rng.integers(2**31)), replace(self.camera, start_s=start_s))
+        return torch.from_numpy(shot.frames), touched(shot), self._captions(what, rng)
+
+    def _captions(self, what: What, rng: np.random.Generator) -> Tensor:
+        if self.tokenizer is None:
+            return torch.zeros(0, 0, dtype=torch.int16)
+        codes = ["en" if rng.random() < ENGLISH else CODES[rng.integers(len(CODES))] for _ in range(CAPTIONS)]
+        texts = [paraphrase(what, rng, code) for code in codes]
+        ids: Tensor = self.tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        return ids.to(torch.int16)
+
+
+def touched(shot: Shot) -> Tensor:
+    """Which latents (T, H, W) the things touch; latent t > 0 covers frames 4t-3 .. 4t."""
+    frames, height, width = shot.frames.shape[:3]
+    yy, xx = (np.mgrid[: height // 8, : width // 8] + 0.5) * 8 / height
+    out = np.zeros(((frames + 3) // 4, *yy.shape), bool)
+    for truth in shot.truths:
+        for i, ((x, y), radius) in enumerate(zip(truth.centre, truth.radius, strict=True)):
+            out[(i + 3) // 4] |= np.hypot(xx - x * width / height, yy - y) < 1.2 * radius + 4 / height
+    return torch.from_numpy(out)
+
+
+def rendered(
+    shots: Dataset[tuple[Tensor, ...]], batch: int | None, renderers: int, start: int = 0
+) -> DataLoader[tuple[Tensor, ...]]:
+    """Items of a dataset from `start` on, in order, in batches; renderers: processes that draw, 0 for this one."""
+    rows = range(start, len(shots))  # type: ignore[arg-type]
+    options = {"prefetch_factor": 4, "worker_init_fn": _one_thread} if renderers else {}
+    return DataLoader(shots, batch, sampler=rows, num_workers=renderers, **options)  # type: ignore[arg-type]
+
+
+def _one_thread(_: int) -> None:
+    cv2.setNumThreads(0)
+
+
+class Crops(Dataset[tuple[Tensor, ...]]):
+    """The autoencoder's batch of each step: square crops near a thing, half at layout size, half at finish size.
+
+    Clips (B, 3, F, size, size) in [-1, 1], and weights (B, 1, F, size, size), larger on the moving things.
+    """
+
+    def __init__(self, seed: int, steps: int, batch: int, frames: int, size: int, thing_weight: float) -> None:
+        self.seed, self.steps, self.batch, self.frames, self.size = seed, steps, batch, frames, size
+        self.thing_weight = thing_weight
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        rng = generator(self.seed, parallel.shard(step))
+        clips, weights = zip(*(self._crop(rng, FINISH if i % 2 else LAYOUT) for i in range(self.batch)), strict=True)
+        return torch.stack(clips), torch.stack(weights)
+
+    def _crop(self, rng: np.random.Generator, camera: Camera) -> tuple[Tensor, Tensor]:
+        size = self.size
+        start_s = rng.uniform(0, PERIOD_S - (self.frames - 1) / camera.fps)
         width, height = camera.width, camera.height
-        shot = draw(TRAIN[rng.integers(len(TRAIN))], int(rng.integers(2**31)), camera)
-        centre = shot.truth.centre.mean(0) * (width, height) + rng.normal(0, size / 3, 2)
-        x0, y0 = np.clip((centre - size / 2).astype(int), 0, (width - size, height - size))
-        clips.append(to_pixels(shot.frames[:, y0 : y0 + size, x0 : x0 + size]))
+        shot = draw(choose(rng), int(rng.integers(2**31)), replace(camera, frames=self.frames, start_s=start_s))
+        about = shot.truths[rng.integers(len(shot.truths))].centre.mean(0) * (width, height)
+        x0, y0 = np.clip((about + rng.normal(0, size / 3, 2) - size / 2).astype(int), 0, (width - size, height - size))
         yy, xx = np.mgrid[y0 : y0 + size, x0 : x0 + size].astype(np.float32) + 0.5
-        cx, cy = (shot.truth.centre * (width, height)).T[:, :, None, None]
-        near = np.hypot(xx - cx, yy - cy) < 1.25 * height * shot.truth.radius[:, None, None]
-        weights.append(torch.from_numpy(1 + (thing_weight - 1) * near.astype(np.float32))[None])
-    return PixelBatch(torch.stack(clips), torch.stack(weights))
+        near = np.zeros((self.frames, size, size), bool)
+        for truth in shot.truths:
+            cx, cy = (truth.centre * (width, height)).T[:, :, None, None]
+            near |= np.hypot(xx - cx, yy - cy) < 1.25 * height * truth.radius[:, None, None]
+        weight = torch.from_numpy(1 + (self.thing_weight - 1) * near.astype(np.float32))
+        return to_pixels(shot.frames[:, y0 : y0 + size, x0 : x0 + size]), weight[None]
 
 
 @dataclass(frozen=True)
 class LatentSet:
-    """Encoded clips: x (N, C, T, H, W) normalised; which (N,) indices into world.ALL; near (N, T, H, W): the thing."""
+    """Encoded clips: x (N, C, T, H, W) normalised; near (N, T, H, W): the things; texts (N, K, L): captions' tokens."""
 
     x: Tensor
-    which: Tensor
     near: Tensor
+    texts: Tensor
 
     def __len__(self) -> int:
         return len(self.x)
 
-
-def encode_set(
-    vae: AutoencoderKLWan, camera: Camera, seed: int, count: int, pool: Sequence[Combination] = TRAIN, batch: int = 8
-) -> LatentSet:
-    """Draw `count` clips of combinations from `pool` and encode them; normalised by the autoencoder's mean and std.
-
-    A single frame is of a random moment.
-    """
-    encoded, which, near = [], [], []
-    name = f"encode {camera.width}x{camera.height}"
-    for start in trange(0, count, batch, desc=name, mininterval=5, disable=parallel.rank() > 0):
-        shots = []
-        for i in range(start, min(start + batch, count)):
-            rng = generator(seed, i)
-            combination = pool[int(rng.integers(len(pool)))]
-            start_s = rng.uniform(0, PERIOD_S) if camera.frames == 1 else 0.0
-            shots.append(draw(combination, int(rng.integers(2**31)), replace(camera, start_s=start_s)))
-        z = normalised(torch.stack([to_pixels(shot.frames) for shot in shots]), vae).cpu()
-        encoded.append(z.half())
-        which += [ALL.index(shot.combination) for shot in shots]
-        near += [_near(shot, z.shape[2:]) for shot in shots]
-    return LatentSet(torch.cat(encoded), torch.tensor(which), torch.stack(near))
+    def to(self, device: str) -> "LatentSet":
+        return LatentSet(self.x.to(device), self.near.to(device), self.texts.to(device))
 
 
-def _near(shot: Shot, size: Sequence[int]) -> Tensor:
-    """Which latents (T, H, W) the thing touches; latent t > 0 covers frames 4t-3 .. 4t."""
-    frames, height, width = size
-    truth = shot.truth
-    yy, xx = np.mgrid[:height, :width] + 0.5
-    aspect = shot.frames.shape[2] / shot.frames.shape[1]
-    out = np.zeros((frames, height, width), bool)
-    for i in range(len(truth.radius)):
-        dx, dy = (xx / width - truth.centre[i, 0]) * aspect, yy / height - truth.centre[i, 1]
-        out[(i + 3) // 4] |= np.hypot(dx, dy) < 1.2 * truth.radius[i] + 0.5 / height
-    return torch.from_numpy(out)
+def pick(clips: LatentSet, count: int, rng: torch.Generator) -> Tensor:
+    """Random rows of a set."""
+    return torch.randint(len(clips), (count,), generator=rng, device=rng.device)
+
+
+def encode_set(vae: AutoencoderKLWan, shots: Shots, batch: int = 8, renderers: int = 0) -> LatentSet:
+    """Draw clips and encode them; normalised by the autoencoder's mean and std."""
+    encoded, near, texts = [], [], []
+    name = f"encode {shots.camera.width}x{shots.camera.height}"
+    with tqdm(total=len(shots), desc=name, mininterval=5, disable=parallel.rank() > 0) as bar:
+        for frames, where, ids in rendered(shots, batch, renderers):
+            x = frames.to(vae.device).permute(0, 4, 1, 2, 3).to(vae.dtype) / 127.5 - 1
+            encoded.append(normalised(x, vae).half().cpu())
+            near.append(where)
+            texts.append(ids)
+            bar.update(len(frames))
+    return LatentSet(torch.cat(encoded), torch.cat(near), torch.cat(texts))
+
+
+def cached_set(path: Path, vae: AutoencoderKLWan, shots: Shots, batch: int = 8, renderers: int = 0) -> LatentSet:
+    """`encode_set`, kept in a file."""
+    if not path.exists():
+        made = encode_set(vae, shots, batch, renderers)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save((made.x, made.near, made.texts), path)
+    return LatentSet(*torch.load(path, weights_only=True))
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """One box of latents from each of B clips: x0 and drift (B, C, t, h, w), near (B, t, h, w), which (B,)."""
+    """One box of latents from each of B clips: x0 and drift (B, C, t, h, w), near (B, t, h, w), texts (B, K, L)."""
 
     x0: Tensor
     drift: Tensor
     near: Tensor
-    which: Tensor
+    texts: Tensor
 
 
-def cut(
-    latents: LatentSet, drift: Tensor, rows: np.ndarray, box: tuple[int, int, int], rng: np.random.Generator
-) -> Boxes:
-    """A box (t, h, w) from each of `rows` of a set, and of `drift` (N, C, T, H, W), most of them around the thing."""
-    x0s, drifts, nears = [], [], []
-    for row in rows:
-        near = latents.near[row]
-        spots = near.nonzero()
-        middle = spots[rng.integers(len(spots))].numpy() if rng.random() < 0.85 else rng.integers(near.shape)
-        start = np.clip(middle - rng.integers(box), 0, np.array(near.shape) - box)
-        start[1:] -= start[1:] % 2  # tokens are 2x2 latents
-        if rng.random() < 0.5:
-            start[0] = 0  # the first latent is of another kind: it holds one frame, not four
-        t, h, w = (slice(int(s), int(s) + n) for s, n in zip(start, box, strict=True))
-        x0s.append(latents.x[row][:, t, h, w])
-        drifts.append(drift[row][:, t, h, w])
-        nears.append(near[t, h, w])
-    return Boxes(torch.stack(x0s).float(), torch.stack(drifts).float(), torch.stack(nears), latents.which[rows])
+def cut(latents: LatentSet, drift: Tensor, rows: Tensor, box: tuple[int, int, int], rng: torch.Generator) -> Boxes:
+    """A box (t, h, w) from each of `rows` of a set, and of `drift` (N, C, T, H, W), most of them around a thing."""
+    near, device = latents.near[rows], latents.x.device
+    size = torch.tensor(near.shape[1:], device=device)
+    shape = torch.tensor(box, device=device)
+
+    def uniform(*count: int) -> Tensor:
+        return torch.rand(count, generator=rng, device=device)
+
+    likely = near.flatten(1).float() + 1e-6  # a clip's things, or anything where there are none
+    likely[uniform(len(rows)) > 0.85] = 1.0
+    spot = torch.multinomial(likely, 1, generator=rng)[:, 0]
+    middle = torch.stack(torch.unravel_index(spot, near.shape[1:]), 1)
+    start = (middle - (uniform(len(rows), 3) * shape).long()).clamp(min=0).minimum(size - shape)
+    start[:, 1:] -= start[:, 1:] % 2  # tokens are 2x2 latents
+    start[uniform(len(rows)) < 0.5, 0] = 0  # the first latent is of another kind: it holds one frame, not four
+    t, h, w = (start[:, i, None] + torch.arange(box[i], device=device) for i in range(3))
+    clip, at = rows[:, None, None, None], (t[:, :, None, None], h[:, None, :, None], w[:, None, None, :])
+
+    def taken(x: Tensor) -> Tensor:
+        return x[clip, :, *at].movedim(-1, 1).float()
+
+    return Boxes(taken(latents.x), taken(drift), latents.near[clip, *at], latents.texts[rows])
 
 
 class Captions:
-    """Prompt embeddings of random paraphrases, by the frozen text encoder; `dropped` is the share of empty prompts."""
+    """Embeddings of captions by the frozen text encoder; `dropped`: share of empty prompts."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel, dropped: float = 0.1) -> None:
         self.tokenizer, self.encoder, self.dropped = tokenizer, encoder, dropped
 
-    def embed(self, which: Sequence[int], rng: np.random.Generator) -> Tensor:
-        """Embeddings (B, L, D) of a paraphrase of each combination, or of the empty prompt."""
-        texts = ["" if rng.random() < self.dropped else paraphrase(ALL[i], rng) for i in which]
-        return encode_prompts(texts, self.tokenizer, self.encoder).embeds
+    @torch.no_grad()
+    def embed(self, texts: Tensor, rng: torch.Generator) -> Tensor:
+        """Embeddings (B, L, D) of one of each row's captions, texts (B, K, L), or of the empty prompt."""
+        count, device = len(texts), texts.device
+        ids = texts[
+            torch.arange(count, device=device), torch.randint(texts.shape[1], (count,), generator=rng, device=device)
+        ]
+        ids = torch.where(torch.rand(count, 1, generator=rng, device=device) < self.dropped, self._blank(texts), ids)
+        mask = (ids != self.tokenizer.pad_token_id).long()
+        made: Tensor = self.encoder(ids.long(), mask).last_hidden_state * mask[..., None]
+        return made
 
     def empty(self, count: int) -> Tensor:
         """The empty prompt's embeddings, (count, L, D)."""
         return encode_prompts([""] * count, self.tokenizer, self.encoder).embeds
 
-
-def cached_set(
-    path: Path, vae: AutoencoderKLWan, camera: Camera, seed: int, count: int, pool: Sequence[Combination] = TRAIN
-) -> LatentSet:
-    """`encode_set`, kept in a file."""
-    if not path.exists():
-        made = encode_set(vae, camera, seed, count, pool)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save((made.x, made.which, made.near), path)
-    return LatentSet(*torch.load(path, weights_only=True))
+    def _blank(self, texts: Tensor) -> Tensor:
+        blank = torch.full((texts.shape[2],), self.tokenizer.pad_token_id, dtype=texts.dtype)
+        blank[0] = self.tokenizer.eos_token_id
+        return blank.to(texts.device)

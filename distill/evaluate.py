@@ -1,54 +1,85 @@
 """Scores a tier: generates clips for captions, lets the pixel judge read them, counts what is right."""
 
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
+import cv2
 import numpy as np
+import torch
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from distill import features, parallel
+from distill import features, judge, parallel
+from distill.batch import make
 from distill.captions import paraphrase, plain
 from distill.data import FINISH
-from distill.judge import judge, score
 from distill.measures import Figures, measure, wilson
 from distill.things import Floats
-from distill.world import HELD_OUT, TRAIN, Combination, Frames
+from distill.world import ATTRIBUTES, HELD_OUT, TRAIN, Combination, Frames, What, pair, parts, varied
 from distill.world import draw as render
 from wan_demo.clip import Clip
-from wan_demo.clock import Clock
-from wan_demo.decode import decode
 from wan_demo.models import Models
-from wan_demo.pipeline import draw, result_of
 from wan_demo.presets import Preset
-from wan_demo.request import Request
 from wan_demo.text import unknown_words
 
-SPLITS = {"heldout": HELD_OUT, "train": TRAIN}
+SPLITS = ("heldout", "train", "pairs", "varied")
+PAIRS, VARIANTS = 2000, 5  # that a sample is chosen from: pairs, and variants of each held-out combination
+ASKED = (*ATTRIBUTES, "size", "speed", "lively")  # what may be asked of a clip
 RENDERED = 10**6  # added to a clip's seed for the clip that the world draws beside it
+WAITING = 128  # clips at most that wait for a judge; one takes 4 MB
+Some = TypeVar("Some", bound=What)
+
+
+class Share(NamedTuple):
+    """So many right, of so many."""
+
+    right: int
+    of: int
+
+    @property
+    def value(self) -> float:
+        return self.right / self.of
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95% (Wilson)."""
+        return wilson(self.value, self.of)
 
 
 @dataclass(frozen=True)
 class Result:
-    """Shares of `clips` clips that the judge found right; interval: 95% (Wilson) for all_right."""
+    """What the judge found right: a share for each of ASKED that some clip was asked for, of those, and "all_right"."""
 
-    clips: int
-    thing: float
-    colour: float
-    scene: float
-    motion: float
-    all_right: float
-    interval: tuple[float, float]
+    shares: dict[str, Share]
+
+    @property
+    def clips(self) -> int:
+        return self.shares["all_right"].of
+
+    @property
+    def all_right(self) -> float:
+        return self.shares["all_right"].value
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of all_right."""
+        return self.shares["all_right"].interval
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Which clips: `clips` of them for combinations of a split (one of SPLITS), chosen and drawn from a seed.
+    """Which clips: `clips` of them for what a split shows (one of SPLITS), chosen and drawn from a seed.
 
     language: of the captions; any_words: paraphrases instead of the plain captions. repeats: clips in a row of one
-    combination, each with a seed of its own.
+    combination or pair, each with a seed of its own.
     """
 
     split: str = "heldout"
@@ -68,14 +99,24 @@ class Traits:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A clip to make: its number in the sample, what it should show, in words, and its seed."""
+
+    number: int
+    what: What
+    caption: str
+    seed: int
+
+
+@dataclass(frozen=True)
 class Seen:
     """A clip: its number in the sample, what was asked, what is right, and some of its frames.
 
-    traits: of it; world: of a clip that the world draws of the same combination. Both are None where not asked for.
+    traits: of it; world: of a clip that the world draws of the same. Both are None where not asked for.
     """
 
     number: int
-    combination: Combination
+    what: What
     caption: str
     marks: dict[str, bool]
     frames: Frames = field(repr=False)
@@ -85,91 +126,163 @@ class Seen:
 
 def evaluate(preset: Preset, models: Models, sample: Sample, log: Path | None = None) -> Result:
     """Generate the clips of a sample, judge the model's own frames, and count."""
-    return count([seen.marks for seen in watch(preset, models, sample, None, log)])
+    return count([seen.marks for seen in watch(preset, models, sample, log=log)])
 
 
 def count(marks: Sequence[dict[str, bool]]) -> Result:
-    """The shares that are right."""
-    shares = {k: float(np.mean([m[k] for m in marks])) for k in marks[0]}
-    return Result(len(marks), **shares, interval=wilson(shares["all_right"], len(marks)))
+    """The shares that are right, each of the clips that have such a mark."""
+    told = {name: [m[name] for m in marks if name in m] for name in (*ASKED, "all_right")}
+    return Result({name: Share(sum(rows), len(rows)) for name, rows in told.items() if rows})
 
 
 def watch(
-    preset: Preset, models: Models, sample: Sample, eye: features.Eye | None = None, log: Path | None = None
+    preset: Preset,
+    models: Models,
+    sample: Sample,
+    measured: bool = False,
+    log: Path | None = None,
+    batch: int = 1,
+    judges: Executor | None = None,
 ) -> list[Seen]:
     """Generate and look at every clip of a sample, in its order; only of things that the models have a word for.
 
     The chain's models run as in the app; what follows them (30 fps, 720p, label, MP4) is left out. The processes of
-    `distill.parallel` share the clips. eye: for traits; without it there are none. log: a file that gets a line of JSON
-    a clip.
+    `distill.parallel` share the clips. measured: their traits, too. log: a file that gets a line of JSON a clip.
+    batch: clips that are generated at once. judges: see `crew`; None for this process.
+
+    Raises:
+        ValueError: the models have no words for anything in the split.
     """
-    asked = known(SPLITS[sample.split], sample.language, models.tokenizer)
-    chosen = list(enumerate(choose(asked, sample)))[parallel.rank() :: parallel.world()]
+    mine = tell(sample, models.tokenizer)[parallel.rank() :: parallel.world()]
     seen: list[Seen] = []
     name = f"{preset.family} {preset.tier} {sample.split} {sample.language}"
-    with tqdm(total=len(chosen), desc=name, disable=parallel.rank() > 0) as bar:
-        for number, combination in chosen:
-            seen.append(look(number, combination, preset, models, sample, eye))
+    with tqdm(total=len(mine), desc=name, disable=parallel.rank() > 0) as bar:
+        for one in _looks(mine, preset, models, measured, batch, judges or _Here()):
+            seen.append(one)
             bar.update()
             bar.set_postfix(all_right=f"{np.mean([s.marks['all_right'] for s in seen]):.3f}")
             if log is not None:
-                _write(log, seen[-1], sample)
+                _write(log, one, sample)
     return sorted(parallel.gather(seen), key=lambda s: s.number)
 
 
-def look(
-    number: int, combination: Combination, preset: Preset, models: Models, sample: Sample, eye: features.Eye | None
-) -> Seen:
-    """Make clip `number` of a sample and judge it; with an eye, measure it and the world's own beside it."""
-    text = caption(number, combination, sample)
-    clip = make(text, sample.seed + number, preset, models)
-    verdict = score(judge(clip.frames, float(clip.fps)), combination)
-    marks = asdict(verdict) | {"all_right": verdict.all_right}
-    few = clip.frames[np.linspace(0, len(clip.frames) - 1, 5).astype(int)]
-    if eye is None:
-        return Seen(number, combination, text, marks, few)
-    drawn = render(combination, RENDERED + sample.seed + number, FINISH)
-    return Seen(
-        number,
-        combination,
-        text,
-        marks,
-        few,
-        traits(clip.frames, float(clip.fps), eye),
-        traits(drawn.frames, FINISH.fps, eye),
-    )
+def _looks(
+    asked: Sequence[Asked], preset: Preset, models: Models, measured: bool, batch: int, judges: Executor
+) -> Iterator[Seen]:
+    """What is seen of each clip, in order. While clips wait for judges, the next ones are made."""
+    waiting: deque[Future[Seen]] = deque()
+    for start in range(0, len(asked), batch):
+        some = asked[start : start + batch]
+        clips = make([one.caption for one in some], [one.seed for one in some], preset, models)
+        waiting.extend(judges.submit(look, one, clip, measured) for one, clip in zip(some, clips, strict=True))
+        while waiting and (waiting[0].done() or len(waiting) > WAITING):
+            yield waiting.popleft().result()
+    yield from (future.result() for future in waiting)
 
 
-def traits(frames: Frames, fps: float, eye: features.Eye) -> Traits:
-    return Traits(measure(frames, fps), features.look(eye, frames, fps))
+def look(asked: Asked, clip: Clip, measured: bool) -> Seen:
+    """Judge a clip; and measure it, and the world's own beside it."""
+    frames, fps = clip.frames, float(clip.fps)
+    marks = judge.marks(judge.read(frames, fps, asked.what), asked.what)
+    few = frames[np.linspace(0, len(frames) - 1, 5).astype(int)]
+    seen = (asked.number, asked.what, asked.caption, marks, few)
+    if not measured:
+        return Seen(*seen)
+    drawn = render(asked.what, RENDERED + asked.seed, FINISH)
+    return Seen(*seen, traits(frames, fps), traits(drawn.frames, FINISH.fps))
 
 
-def known(split: Sequence[Combination], language: str, tokenizer: PreTrainedTokenizerBase) -> list[Combination]:
-    """The combinations whose plain caption a tokenizer has all words of."""
-    return [c for c in split if not unknown_words(plain(c, language), tokenizer)]
+def traits(frames: Frames, fps: float) -> Traits:
+    return Traits(measure(frames, fps), features.look(eye(), frames, fps))
 
 
-def choose(split: Sequence[Combination], sample: Sample) -> Iterator[Combination]:
-    """Combinations of a split in a fixed random order, again and again if more are asked for than there are."""
-    order = np.random.default_rng(sample.seed).permutation(len(split))
-    return (split[order[i // sample.repeats % len(split)]] for i in range(sample.clips))
+@cache
+def eye() -> features.Eye:
+    """The shipped one: each process that judges loads it once."""
+    return features.load()
 
 
-def caption(number: int, combination: Combination, sample: Sample) -> str:
+def tell(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> list[Asked]:
+    """The clips of a sample, of what the tokenizer has words for.
+
+    Raises:
+        ValueError: that is nothing.
+    """
+    asked = known(split(sample.split), sample.language, tokenizer)
+    if not asked:
+        raise ValueError(f"The models have no words for what the split {sample.split} shows, in {sample.language}.")
+    return [
+        Asked(number, what, caption(number, what, sample), sample.seed + number)
+        for number, what in enumerate(choose(asked, sample))
+    ]
+
+
+@cache
+def split(name: str) -> tuple[What, ...]:
+    """What the clips of one of SPLITS may show, always the same.
+
+    heldout, train: plain combinations. pairs: of things never seen together in training. varied: each held-out
+    combination, with a size, a speed or lively scenery, or more than one of these.
+    """
+    rng = np.random.default_rng(0)
+    if name == "pairs":
+        return tuple(pair(rng, held_out=True) for _ in range(PAIRS))
+    if name == "varied":
+        return tuple(_changed(what, rng) for _ in range(VARIANTS) for what in HELD_OUT)
+    return {"heldout": HELD_OUT, "train": TRAIN}[name]
+
+
+def _changed(what: Combination, rng: np.random.Generator) -> Combination:
+    while (changed := varied(what, rng)) == what:
+        pass
+    return changed
+
+
+def known(members: Sequence[Some], language: str, tokenizer: PreTrainedTokenizerBase) -> list[Some]:
+    """Those whose plain caption a tokenizer has all words of."""
+    return [what for what in members if not unknown_words(plain(what, language), tokenizer)]
+
+
+def choose(members: Sequence[Some], sample: Sample) -> Iterator[Some]:
+    """Of a split's in a fixed random order, again and again if more are asked for than there are."""
+    order = np.random.default_rng(sample.seed).permutation(len(members))
+    return (members[order[i // sample.repeats % len(members)]] for i in range(sample.clips))
+
+
+def caption(number: int, what: What, sample: Sample) -> str:
     """What the model is asked for clip `number`."""
     if not sample.any_words:
-        return plain(combination, sample.language)
-    return paraphrase(combination, np.random.default_rng([sample.seed, number]), sample.language)
+        return plain(what, sample.language)
+    return paraphrase(what, np.random.default_rng([sample.seed, number]), sample.language)
 
 
-def make(text: str, seed: int, preset: Preset, models: Models, duration_s: float = 2.0) -> Clip:
-    """The model's clip for a caption."""
-    request = Request(text, preset.tier, seed, duration_s=duration_s)
-    return decode(result_of(draw(request, preset, models, Clock())), models.vae)
+def crew(judges: int) -> Executor:
+    """Who looks at clips: so many processes of one thread each, or, with 0, this one. Close it after use."""
+    if not judges:
+        return _Here()
+    os.environ["OMP_NUM_THREADS"] = "1"  # is read when numpy is loaded, before a process runs anything of ours
+    return ProcessPoolExecutor(judges, get_context("spawn"), _alone)  # a copy of this one would share its locks
+
+
+def _alone() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+class _Here(Executor):
+    """Does what it is given at once, in this process."""
+
+    def submit(self, job: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(job(*args, **kwargs))
+        return done
 
 
 def _write(log: Path, seen: Seen, sample: Sample) -> None:
     told = {"caption": seen.caption, "seed": sample.seed + seen.number, **seen.marks, "language": sample.language}
-    told |= {"asked": asdict(seen.combination)} | (asdict(seen.traits.figures) if seen.traits else {})
+    told |= {"split": sample.split, "what": [asdict(one) for one in parts(seen.what)]}
+    if len(parts(seen.what)) == 1:
+        told["asked"] = asdict(seen.what)
+    told |= asdict(seen.traits.figures) if seen.traits else {}
     with log.open("a") as file:
         file.write(json.dumps(told) + "\n")

@@ -4,7 +4,6 @@ The pixel judge says whether a clip is right; the distance between sets of featu
 1706.08500) says how far generated clips are, in all that the network sees, from clips that the world draws.
 """
 
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,16 +17,15 @@ from torch import Tensor, nn
 from distill import parallel
 from distill.checkpoint import Run
 from distill.config import FeaturesRecipe
-from distill.data import LAYOUT, generator
-from distill.text_encoder import labels
+from distill.data import generator
 from distill.things import Floats
-from distill.world import COLOURS, HELD_OUT, MOTIONS, SCENES, THINGS, TRAIN, Frames, draw
+from distill.world import COLOURS, HELD_OUT, MOTIONS, SCENES, THINGS, TRAIN, Camera, Combination, Frames, draw
 from wan_demo.decode import to_pixels
 
 SHIPPED = Path(__file__).with_name("features.safetensors")
-WIDTH, HEIGHT, FRAMES = LAYOUT.width, LAYOUT.height, 9  # what it looks at: a two-second clip at four frames a second
+WIDTH, HEIGHT, FRAMES = 112, 64, 9  # what it looks at: a two-second clip at four frames a second
 SIZE = 32  # features: few, so that a few hundred clips show how they vary together
-CAMERA = replace(LAYOUT, frames=FRAMES, fps=4.0)
+CAMERA = Camera(FRAMES, 4.0, WIDTH, HEIGHT)
 
 
 class Eye(nn.Module):
@@ -53,6 +51,16 @@ class Eye(nn.Module):
         seen = self.frame(torch.cat([x.transpose(1, 2).flatten(0, 1), place], 1)).view(b, f, 64)
         features = self.features(self.time(seen.transpose(1, 2)))
         return features, [head(F.silu(features)) for head in self.heads]
+
+
+def labels(what: Combination) -> tuple[int, int, int, int]:
+    """Indices of thing, colour, scene and motion."""
+    return (
+        THINGS.index(what.thing),
+        list(COLOURS).index(what.colour),
+        list(SCENES).index(what.scene),
+        MOTIONS.index(what.motion),
+    )
 
 
 def train(recipe: FeaturesRecipe, runs: Path) -> Eye:

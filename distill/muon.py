@@ -17,14 +17,14 @@ A, B, C = 3.4445, -4.7750, 2.0315
 
 
 def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """The nearest (semi-)orthogonal matrix, roughly, by Newton-Schulz iteration. matrix: (M, N) float32."""
-    x: Tensor = matrix / (matrix.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
+    """The nearest (semi-)orthogonal matrices, roughly, by Newton-Schulz iteration. matrix: (..., M, N) float32."""
+    x: Tensor = matrix / (torch.linalg.matrix_norm(matrix, keepdim=True) + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
     for _ in range(iterations):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = A * x + (B * gram + C * gram @ gram) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class Muon(torch.optim.Optimizer):
@@ -36,10 +36,15 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            weights = [w for w in group["params"] if w.grad is not None]
-            updates = parallel.divide(orthogonalise, [self._momentum(w, group["momentum"]) for w in weights])
-            for weight, update in zip(weights, updates, strict=True):
-                weight.sub_(update.view_as(weight), alpha=group["lr"] * 0.2 * max(update.shape) ** 0.5)
+            alike: dict[torch.Size, list[nn.Parameter]] = {}
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    alike.setdefault(weight.flatten(1).shape, []).append(weight)
+            stacks = [torch.stack([self._momentum(w, group["momentum"]) for w in row]) for row in alike.values()]
+            updates = parallel.divide(orthogonalise, stacks)
+            for (shape, weights), stack in zip(alike.items(), updates, strict=True):
+                for weight, update in zip(weights, stack, strict=True):
+                    weight.sub_(update.view_as(weight), alpha=group["lr"] * 0.2 * max(shape) ** 0.5)
 
     def _momentum(self, weight: nn.Parameter, momentum: float) -> Tensor:
         """Nesterov's momentum of the gradient, as a matrix."""

@@ -2,33 +2,48 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from concurrent.futures import Executor
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from distill import features, parallel, report_html
 from distill.data import FINISH
-from distill.evaluate import RENDERED, watch
+from distill.evaluate import RENDERED, crew, eye, tell, watch
 from distill.outcome import Column, Outcome
-from distill.world import draw
-from wan_demo.models import load
+from distill.things import Floats
+from distill.world import What, draw
+from wan_demo.models import load, load_tokenizer
 
 
-def report(columns: Sequence[Column], device: str, log: Path | None, as_json: bool, html: Path | None) -> None:
-    """Evaluate each column, in every process of `distill.parallel`; the first one prints and writes."""
-    eye = features.load() if html else None
-    outcomes = []
+def report(
+    columns: Sequence[Column], device: str, log: Path | None, as_json: bool, html: Path | None, batch: int, judges: int
+) -> None:
+    """Evaluate each column, in every process of `distill.parallel`; the first one prints and writes.
+
+    batch, judges: see `watch` and `crew`.
+
+    Raises:
+        ValueError: a column's models have no words for what is asked; no clip is made then.
+    """
     for column in columns:
-        seen = watch(column.preset, load(column.preset, device), column.sample, eye, log)
-        outcomes.append(Outcome(column, seen))
-        if parallel.rank() == 0:
-            _print(outcomes[-1], as_json)
-    if html and eye and parallel.rank() == 0:
-        html.write_text(report_html.page(outcomes, floor(eye, outcomes[0])), encoding="utf-8")
+        tell(column.sample, load_tokenizer(column.preset.weights / "tokenizer"))
+    outcomes = []
+    with crew(judges) as pool:
+        for preset, some in groupby(columns, key=lambda column: column.preset):
+            models = load(preset, device)
+            for column in some:
+                seen = watch(preset, models, column.sample, html is not None, log, batch, pool)
+                outcomes.append(Outcome(column, seen))
+                if parallel.rank() == 0:
+                    _print(outcomes[-1], as_json)
+        if html and parallel.rank() == 0:
+            html.write_text(report_html.page(outcomes, floor(outcomes[0], pool)), encoding="utf-8")
 
 
-def floor(eye: features.Eye, outcome: Outcome) -> float | None:
+def floor(outcome: Outcome, judges: Executor) -> float | None:
     """The Frechet distance between two sets of clips that the world draws: no model can be expected below it.
 
     None for too few clips.
@@ -36,15 +51,28 @@ def floor(eye: features.Eye, outcome: Outcome) -> float | None:
     if outcome.frechet is None:
         return None
     first = outcome.column.sample.seed + 2 * RENDERED
-    again = [features.look(eye, draw(s.combination, first + s.number, FINISH).frames, FINISH.fps) for s in outcome.seen]
-    return features.frechet(np.stack(again), outcome.features[1])
+    again = judges.map(drawn, [s.what for s in outcome.seen], [first + s.number for s in outcome.seen])
+    return features.frechet(np.stack(list(again)), outcome.features[1])
+
+
+def drawn(what: What, seed: int) -> Floats:
+    """The features of a clip that the world draws."""
+    return features.look(eye(), draw(what, seed, FINISH).frames, FINISH.fps)
 
 
 def _print(outcome: Outcome, as_json: bool) -> None:
-    result, preset, sample = asdict(outcome.result), outcome.column.preset, outcome.column.sample
+    column, result = outcome.column, outcome.result
     if as_json:
-        told = {"family": preset.family, "tier": preset.tier, "split": sample.split, **result}
-        extra = {"name": outcome.column.name, "language": sample.language, "by_value": outcome.by_value()}
-        print(json.dumps(told | extra), flush=True)
-    else:
-        print("\n".join((f"# {outcome.column.name}", *(f"{k:<10} {v}" for k, v in result.items()))), flush=True)
+        told: dict[str, Any] = {
+            "family": column.preset.family,
+            "tier": column.preset.tier,
+            "split": column.sample.split,
+        }
+        told |= {"name": column.title, "language": column.sample.language, "clips": result.clips}
+        told |= {name: share.value for name, share in result.shares.items()} | {"interval": result.interval}
+        told |= {"asked": {name: share.of for name, share in result.shares.items()}}
+        print(json.dumps(told | {"by_value": outcome.by_value()}), flush=True)
+        return
+    print(f"# {column.title}")
+    for name, share in result.shares.items():
+        print(f"{name:<10} {share.value:.3f}  {share.interval[0]} to {share.interval[1]}  of {share.of}", flush=True)

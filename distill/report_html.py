@@ -2,15 +2,15 @@
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 import numpy as np
 from PIL import Image
 
-from distill.measures import wilson
-from distill.outcome import Outcome
-from distill.world import ATTRIBUTES, MOTIONS
+from distill.evaluate import ASKED, Seen, count
+from distill.outcome import Outcome, values
+from distill.world import MOTIONS, parts
 
 SHEET = 24  # clips on a contact sheet
 COLOURS = ("#2364aa", "#3da35d", "#c8553d", "#7d5ba6", "#b8860b", "#4f7cac", "#8a8d91")
@@ -21,51 +21,75 @@ figure img{width:100%;max-width:36rem;display:block}figcaption{font-size:.9rem}.
 
 
 def page(outcomes: Sequence[Outcome], floor: float | None) -> str:
-    """The whole page; floor: the Frechet distance of two sets of rendered clips, None for too few."""
+    """The whole page; floor: the Frechet distance of two sets of rendered clips like the first, None for too few."""
     sections = (_scores(outcomes), _values(outcomes), _sets(outcomes, floor), _motion(outcomes), *map(_sheet, outcomes))
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title><style>{STYLE}</style>'
-        f"<h1>Evaluation</h1><p>{escape(_method(outcomes[0]))}</p>{''.join(sections)}</html>\n"
+        f"<h1>Evaluation</h1><p>{escape(_method(outcomes))}</p>{''.join(sections)}</html>\n"
     )
 
 
-def _method(first: Outcome) -> str:
-    sample = first.column.sample
+def _method(outcomes: Sequence[Outcome]) -> str:
+    sample, splits = outcomes[0].column.sample, dict.fromkeys(o.column.sample.split for o in outcomes)
     return (
-        f"{sample.clips} clips a row, of combinations of the split {sample.split!r}, from seed {sample.seed} on."
+        f"{sample.clips} clips a row, of {', '.join(splits)}, from seed {sample.seed} on. heldout, varied: combinations"
+        " that no training has seen, plain or changed; pairs: of things that none has seen together; train: seen."
         " The model's own frames are judged by distill/judge.py, from their pixels alone, before they are brought to 30"
-        " frames a second. Beside each clip the world draws one of the same combination: the measure of motion, flicker"
-        " and variety. Intervals are of 95%: Wilson's for shares, by bootstrap for means."
+        " frames a second. Beside each clip the world draws one of the same: the measure of motion, flicker and"
+        " variety. Intervals are of 95%: Wilson's for shares, by bootstrap for means."
     )
 
 
 def _scores(outcomes: Sequence[Outcome]) -> str:
-    results = [(o.column.name, o.result) for o in outcomes]
-    rows = [
-        [
-            n,
-            str(r.clips),
-            *(f"{getattr(r, p):.3f}" for p in ATTRIBUTES),
-            f"{r.all_right:.3f}",
-            "{} to {}".format(*r.interval),
-        ]
-        for n, r in results
-    ]
+    results = [(o.column.title, o.result) for o in outcomes]
     plot = bars([(n, r.all_right, r.interval) for n, r in results], colours=range(len(results)))
-    return f"<h2>Right</h2>{table(['', 'clips', *ATTRIBUTES, 'all four', '95%'], rows)}<h3>All four right</h3>{plot}"
+    out = f"<h2>Right</h2>{_shares([(o.column.title, o.seen) for o in outcomes])}<h3>All right</h3>{plot}"
+    for name, key in (("number of things", _things), ("language", lambda o, _: o.column.sample.language)):
+        rows = _pooled(outcomes, key)
+        if len(rows) > len({o.column.name for o in outcomes}):
+            out += f"<h3>By {name}</h3>{_shares(rows)}"
+    return out
+
+
+def _things(_: Outcome, seen: Seen) -> str:
+    return {1: "one thing", 2: "two things"}[len(parts(seen.what))]
+
+
+def _pooled(outcomes: Sequence[Outcome], key: Callable[[Outcome, Seen], str]) -> list[tuple[str, list[Seen]]]:
+    """The clips of all columns of the same models, by a key."""
+    groups: dict[str, list[Seen]] = {}
+    for o in outcomes:
+        for seen in o.seen:
+            groups.setdefault(f"{o.column.name}, {key(o, seen)}", []).append(seen)
+    return list(groups.items())
+
+
+def _shares(groups: Sequence[tuple[str, Sequence[Seen]]]) -> str:
+    """A row a group: the shares that are right, and how many clips were asked for the attribute if not all were."""
+    results = [(name, count([s.marks for s in seen])) for name, seen in groups]
+    head = [p for p in (*ASKED, "all_right") if any(p in result.shares for _, result in results)]
+    rows = []
+    for name, result in results:
+        cells = []
+        for part in head:
+            share = result.shares.get(part)
+            some = f" of {share.of}" if share and share.of < result.clips else ""
+            cells.append("{:.3f}{}, {} to {}".format(share.value, some, *share.interval) if share else "")
+        rows.append([name, str(result.clips), *cells])
+    return table(["", "clips", *(part.replace("_", " ") for part in head)], rows)
 
 
 def _values(outcomes: Sequence[Outcome]) -> str:
-    """All four right, by value of each attribute."""
-    told = [(o.column.name, o.by_value()) for o in outcomes]
-    out = ["<h2>All four right, by what was asked</h2>"]
-    for part in ATTRIBUTES:
+    """All right, by value of each attribute."""
+    told = [(o.column.title, o.by_value()) for o in outcomes]
+    out = ["<h2>All right, by what was asked</h2>"]
+    for part in (name for name in ASKED if any(name in by_value for _, by_value in told)):
         rows, colours = [], []
-        for value in told[0][1][part]:
+        for value in sorted({value for _, by_value in told for value in by_value.get(part, ())}):
             for i, (name, by_value) in enumerate(told):
-                right, of = by_value[part].get(value, (0, 0))
-                if of:
-                    rows.append((f"{value}, {name}: {right} of {of}", right / of, wilson(right / of, of)))
+                share = by_value.get(part, {}).get(value)
+                if share:
+                    rows.append((f"{value}, {name}: {share.right} of {share.of}", share.value, share.interval))
                     colours.append(i)
         out.append(f"<h3>{part.title()}</h3>{bars(rows, colours)}")
     return "".join(out)
@@ -77,9 +101,9 @@ def _sets(outcomes: Sequence[Outcome], floor: float | None) -> str:
         flicker, seam, varied = o.figure("flicker"), o.figure("seam"), o.varied()
         apart = "not measured" if varied is None else f"{varied[0]:.2f} ({varied[1]:.2f})"
         distance = "too few clips" if o.frechet is None else f"{o.frechet:.2f}"
-        rows.append([o.column.name, distance, *(_against(*figure) for figure in (flicker, seam)), apart])
+        rows.append([o.column.title, distance, *(_against(*figure) for figure in (flicker, seam)), apart])
     head = ["", "Frechet distance", "flicker, levels of 255", "change at borders of latents", "variety across seeds"]
-    known = "" if floor is None else f" Two sets of the world's clips are {floor:.2f} apart."
+    known = "" if floor is None else f" Two sets of the world's clips, of the first row, are {floor:.2f} apart."
     return (
         f"<h2>As sets</h2>{table(head, rows)}<p>In brackets: the same of the world's clips.{known} The distance is of"
         " the features of distill/features.py. Change at borders: over the change between other frames; 1 is no seam."
@@ -94,26 +118,28 @@ def _against(mean: float, interval: tuple[float, float], world: float) -> str:
 def _motion(outcomes: Sequence[Outcome]) -> str:
     rows = []
     for o in outcomes:
-        asked = {s.combination.motion for s in o.seen}
-        whole = [("all", None), *((m, m) for m in MOTIONS if m in asked)]
+        asked = {value for s in o.seen for value in values(s.what)}
+        whole = [("all", None), *((m, m) for m in MOTIONS if ("motion", m) in asked)]
         moved = [(label, *o.moved(which)) for label, which in whole]
-        rows += [[f"{o.column.name}, {label}", f"{mean:.2f}", f"{a:.2f} to {b:.2f}"] for label, mean, (a, b) in moved]
-    plots = "".join(f"<h3>{escape(o.column.name)}</h3>{scatter(_points(o))}" for o in outcomes)
+        rows += [[f"{o.column.title}, {label}", f"{mean:.2f}", f"{a:.2f} to {b:.2f}"] for label, mean, (a, b) in moved]
+    plots = "".join(f"<h3>{escape(o.column.title)}</h3>{scatter(_points(o))}" for o in outcomes)
     head = ["motion over that of the world's clip", "mean ratio", "95%"]
     return f"<h2>How much moves</h2>{table(head, rows)}<p>Optical flow, heights a second.</p>{plots}"
 
 
 def _points(outcome: Outcome) -> list[tuple[float, float]]:
-    return [(world.figures.motion, traits.figures.motion) for _, traits, world in outcome.pairs]
+    return [(world.figures.motion, traits.figures.motion) for _, traits, world in outcome.beside]
 
 
 def _sheet(outcome: Outcome) -> str:
     figures = []
     for seen in outcome.seen[:SHEET]:
-        marks = " ".join(f'<span class="{"yes" if seen.marks[p] else "no"}">{p}</span>' for p in ATTRIBUTES)
+        marks = " ".join(
+            f'<span class="{"yes" if seen.marks[p] else "no"}">{p}</span>' for p in ASKED if p in seen.marks
+        )
         caption = f"<bdi>{escape(seen.caption)}</bdi> ({marks})"
         figures.append(f"<figure>{picture(seen.frames)}<figcaption>{caption}</figcaption></figure>")
-    return f"<h2>First clips: {escape(outcome.column.name)}</h2>{''.join(figures)}"
+    return f"<h2>First clips: {escape(outcome.column.title)}</h2>{''.join(figures)}"
 
 
 def picture(frames: np.ndarray) -> str:

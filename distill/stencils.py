@@ -41,11 +41,7 @@ def stencils(thing: str) -> Floats:
 
     Holes are filled. A thing that looks to one side has twice as many: the mirrored ones follow.
     """
-    axis = (np.arange(384, dtype=np.float32) + 0.5) / 128 - 1.5
-    u, v = np.meshgrid(axis, axis)
-    inside = silhouette_distance(thing, u, v, filled=True) < 0
-    middle_u, middle_v = u[inside].mean(), v[inside].mean()
-    radius = math.sqrt(inside.mean() * 9 / math.pi)
+    middle_u, middle_v, radius = _middle_and_radius(thing)
     x, y = np.meshgrid(*[((np.arange(GRID, dtype=np.float32) + 0.5) / GRID * 2 - 1) * SPAN * radius] * 2)
     turns = range(0, STEP if thing == "ball" else SYMMETRY[thing], STEP)
     patches = []
@@ -56,6 +52,20 @@ def stencils(thing: str) -> Floats:
         off = np.hypot(u - np.clip(u, -1.5, 1.5), v - np.clip(v, -1.5, 1.5))
         patches.append((silhouette_distance(thing, u, v, filled=True) + off).ravel() < 0)
     return np.stack(patches).astype(np.float32)
+
+
+def stencil_radius(thing: str) -> float:
+    """Radius of the disc that has a thing's area, holes filled, in the thing's radii."""
+    return _middle_and_radius(thing)[2]
+
+
+@lru_cache
+def _middle_and_radius(thing: str) -> tuple[float, float, float]:
+    """Centroid (u, v) and equal-area radius of a filled silhouette, in the thing's radii."""
+    axis = (np.arange(384, dtype=np.float32) + 0.5) / 128 - 1.5
+    u, v = np.meshgrid(axis, axis)
+    inside = silhouette_distance(thing, u, v, filled=True) < 0
+    return float(u[inside].mean()), float(v[inside].mean()), math.sqrt(inside.mean() * 9 / math.pi)
 
 
 def band(grey: Floats) -> float:

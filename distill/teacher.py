@@ -18,7 +18,7 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import TeacherRecipe
-from distill.data import FULL, Boxes, Captions, LatentSet, cut, generator
+from distill.data import FULL, Boxes, Captions, LatentSet, cut, gaussian, generator, pick, random, uniform
 from distill.muon import MuonAdamW
 from distill.upsampler import enlarge
 from wan_demo import flow
@@ -72,13 +72,13 @@ def train_high(
     """Train `model` into the high-noise expert on clips and stills at layout size; returns the average weights."""
 
     def loss(step: int) -> Tensor:
-        rng = generator(recipe.seed, parallel.shard(step))
+        rng = random(recipe.seed, parallel.shard(step), model.device)
         source, batch = layouts, recipe.batch
-        if rng.random() < recipe.still_share:
+        if generator(recipe.seed, parallel.shard(step)).random() < recipe.still_share:
             source, batch = stills, recipe.batch * layouts.x.shape[2]  # as many latents
-        rows = rng.integers(len(source), size=batch)
-        sigma = _tensor(1 - (1 - FULL.boundary + MARGIN) * rng.random(batch))
-        return _loss_on(model, source.x[rows].float(), source.near[rows], sigma, captions, source.which[rows], rng)
+        rows = pick(source, batch, rng)
+        sigma = 1 - (1 - FULL.boundary + MARGIN) * uniform(batch, rng)
+        return _loss_on(model, source.x[rows].float(), source.near[rows], sigma, captions, source.texts[rows], rng)
 
     return _fit(model, loss, recipe, recipe.high_steps, runs / "high")
 
@@ -95,24 +95,27 @@ def train_low(
     """Train `model` into the low-noise expert on boxes of finishes and whole layouts; returns the average weights."""
 
     def loss(step: int) -> Tensor:
-        rng = generator(recipe.seed + 1, parallel.shard(step))
-        if rng.random() < recipe.low_layouts:
-            rows = rng.integers(len(layouts), size=recipe.batch)
-            sigma = _tensor((FULL.boundary + MARGIN) * rng.random(len(rows)))
-            x0, near, which = layouts.x[rows].float(), layouts.near[rows], layouts.which[rows]
-            return _loss_on(model, x0, near, sigma, captions, which, rng)
-        boxes = sample_boxes(finishes, drift, recipe.batch, rng)
-        sigma = FULL.schedule.low[0] * flow.shift(_tensor(rng.random(len(boxes.x0))), 2.0)
-        return _loss_on(model, boxes.x0, boxes.near, sigma, captions, boxes.which, rng, boxes.drift)
+        dice = generator(recipe.seed + 1, parallel.shard(step))
+        rng = random(recipe.seed + 1, parallel.shard(step), model.device)
+        if dice.random() < recipe.low_layouts:
+            rows = pick(layouts, recipe.batch, rng)
+            sigma = (FULL.boundary + MARGIN) * uniform(len(rows), rng)
+            x0, near, texts = layouts.x[rows].float(), layouts.near[rows], layouts.texts[rows]
+            return _loss_on(model, x0, near, sigma, captions, texts, rng)
+        boxes = sample_boxes(finishes, drift, recipe.batch, dice, rng)
+        sigma = FULL.schedule.low[0] * flow.shift(uniform(len(boxes.x0), rng), 2.0)
+        return _loss_on(model, boxes.x0, boxes.near, sigma, captions, boxes.texts, rng, boxes.drift)
 
     return _fit(model, loss, recipe, recipe.low_steps, runs / "low")
 
 
-def sample_boxes(finishes: LatentSet, drift: Tensor, batch: int, rng: np.random.Generator) -> Boxes:
+def sample_boxes(
+    finishes: LatentSet, drift: Tensor, batch: int, dice: np.random.Generator, rng: torch.Generator
+) -> Boxes:
     """Boxes of a random shape, as many as make `batch` boxes of BOX_TOKENS tokens."""
-    box = BOXES[rng.integers(len(BOXES))]
+    box = BOXES[dice.integers(len(BOXES))]
     count = max(1, min(batch, batch * BOX_TOKENS * 4 // math.prod(box)))
-    return cut(finishes, drift, rng.integers(len(finishes), size=count), box, rng)
+    return cut(finishes, drift, pick(finishes, count, rng), box, rng)
 
 
 @torch.no_grad()
@@ -135,17 +138,15 @@ def measure_drift(
     last, start = preset.schedule.high[-2], preset.schedule.low[0]
     drifts = []
     for first in range(0, len(small), recipe.batch):
-        rng = generator(recipe.seed + 2, first)
-        x0 = small.x[first : first + recipe.batch].float()
-        prompts = captions.embed(small.which[first : first + recipe.batch].tolist(), rng)
-        x = flow.add_noise(x0, _tensor(rng.standard_normal(x0.shape, np.float32)), last).to(high.device)
+        rng, rows = random(recipe.seed + 2, first, high.device), slice(first, first + recipe.batch)
+        x0, prompts = small.x[rows].float(), captions.embed(small.texts[rows], rng)
+        x = flow.add_noise(x0, gaussian(x0, rng), last)
         timestep = torch.full((len(x),), flow.TIMESTEPS * last, device=x.device)
-        v = high(x, timestep, prompts.to(x.device)).sample
+        v = high(x, timestep, prompts).sample
         if preset.guidance != 1.0:
-            unprompted = high(x, timestep, captions.empty(len(x)).to(x.device)).sample
-            v = flow.guide(v, unprompted, preset.guidance)
-        wanted = finishes.x[first : first + recipe.batch].float()
-        large = enlarge(flow.clean(x, v, last).cpu(), wanted, upsampler)
+            v = flow.guide(v, high(x, timestep, captions.empty(len(x))).sample, preset.guidance)
+        wanted = finishes.x[rows].float()
+        large = enlarge(flow.clean(x, v, last), wanted, upsampler)
         drifts.append(((1 - start) / start * (large - wanted)).half())
     return torch.cat(drifts)
 
@@ -156,12 +157,11 @@ def _loss_on(
     near: Tensor,
     sigma: Tensor,
     captions: Captions,
-    which: Tensor,
-    rng: np.random.Generator,
+    texts: Tensor,
+    rng: torch.Generator,
     drift: float | Tensor = 0.0,
 ) -> Tensor:
-    embeds, noise = captions.embed(which.tolist(), rng), _tensor(rng.standard_normal(x0.shape, np.float32)) + drift
-    return velocity_loss(model, *(v.to(model.device) for v in (x0, near, sigma, embeds, noise)))
+    return velocity_loss(model, x0, near, sigma, captions.embed(texts, rng), gaussian(x0, rng) + drift)
 
 
 def _fit(
@@ -170,7 +170,3 @@ def _fit(
     ema = Ema(model, recipe.ema)
     Run(folder, model, MuonAdamW(model, recipe.lr, ADAM_NAMES), ema).fit(steps, loss)
     return ema.module
-
-
-def _tensor(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.asarray(values, np.float32))

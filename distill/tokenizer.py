@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from distill.captions import CODES, every_text
 
-MAX_TOKENS = 32
+MAX_TOKENS = 48  # the longest paraphrases of pairs have as many
 SPECIAL = ["<pad>", "</s>", "<unk>"]
 UNSPACED = re.compile("[\u3005-\u30ff\u3400-\u9fff]")  # Chinese characters and kana
 # Accents and Arabic vowel signs, which many do not type. Not the marks of kana: they tell "ball" from "hole".

@@ -15,7 +15,6 @@ from distill import (
     consistency,
     export,
     features,
-    languages,
     parallel,
     refiner,
     teacher,
@@ -23,25 +22,18 @@ from distill import (
     upsampler,
 )
 from distill.config import Recipe
-from distill.data import FEW, FINISH, FULL, LAYOUT, STILL, Captions, LatentSet, cached_set, generator
-from distill.world import ATTRIBUTES, TRAIN, Camera
+from distill.data import FEW, FINISH, FULL, LAYOUT, STILL, Captions, LatentSet, Shots, cached_set
+from distill.world import ATTRIBUTES, Camera
 from wan_demo import models
+from wan_demo.decode import by_onednn
 from wan_demo.presets import Preset
 
 
 def train_text(recipe: Recipe, runs: Path) -> None:
-    tokenizer, encoder = text_encoder.train(recipe.text, runs)
+    tokenizer, encoder, shares = text_encoder.train(recipe.text, runs)
     if parallel.rank() == 0:
         export.text(tokenizer, encoder, runs / "pocket")
-
-
-def train_words(recipe: Recipe, runs: Path) -> None:
-    """Needs a text encoder; English words that it has learnt nothing of are added to it."""
-    have = Materials(recipe, runs).captions
-    tokenizer, encoder, shares = text_encoder.teach(recipe.words, have.tokenizer, have.encoder, runs)
-    if parallel.rank() == 0:
-        export.text(tokenizer, encoder, runs / "pocket")
-        _tell((*ATTRIBUTES, "all"), shares)
+        _tell(list(shares), list(shares.values()))
 
 
 def train_autoencoder(recipe: Recipe, runs: Path) -> None:
@@ -74,25 +66,10 @@ def train_teacher(recipe: Recipe, runs: Path) -> None:
     first = begun(runs, "transformer") or teacher.build()
     high = teacher.train_high(plan, first.to(plan.device), have.layouts, have.stills, have.captions, runs)
     drift = have.drift(FULL, high)
-    second = begun(runs, "transformer_2") or copy.deepcopy(high)
-    low = teacher.train_low(plan, second.requires_grad_(True), have.layouts, have.finishes, drift, have.captions, runs)
+    second = (begun(runs, "transformer_2") or copy.deepcopy(high)).to(plan.device).requires_grad_(True)
+    low = teacher.train_low(plan, second, have.layouts, have.finishes, drift, have.captions, runs)
     if parallel.rank() == 0:
         export.experts(high, low, runs / "pocket")
-
-
-def train_languages(recipe: Recipe, runs: Path) -> None:
-    """Needs the experts, and the encoder that they were trained with."""
-    have, plan = Materials(recipe, runs), recipe.languages
-    rng, boundary = generator(plan.seed, 0), FULL.boundary
-    experts = (models.load_expert(runs / "pocket" / name) for name in ("transformer", "transformer_2"))
-    sets = ((have.layouts, (boundary, 1.0)), (have.finishes, (0.02, FULL.schedule.low[0])))
-    askers = [
-        languages.ask(expert, clips, sigmas, have.captions, rng, plan.clips)
-        for expert, (clips, sigmas) in zip(experts, sets, strict=True)
-    ]
-    tokenizer, encoder = languages.train(plan, have.captions, askers, runs)
-    if parallel.rank() == 0:
-        export.text(tokenizer, encoder, runs / "pocket")
 
 
 def train_student(recipe: Recipe, runs: Path) -> None:
@@ -136,9 +113,8 @@ class Materials:
     @cached_property
     def captions(self) -> Captions:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(self.weights / "tokenizer")
-        return Captions(
-            tokenizer, UMT5EncoderModel.from_pretrained(self.weights / "text_encoder", dtype=torch.float32).eval()
-        )
+        encoder = UMT5EncoderModel.from_pretrained(self.weights / "text_encoder", dtype=torch.float32)
+        return Captions(tokenizer, encoder.eval().to(self.plan.device))
 
     @cached_property
     def layouts(self) -> LatentSet:
@@ -160,24 +136,25 @@ class Materials:
     def drift(self, preset: Preset, high: WanTransformer3DModel) -> Tensor:
         """Of the finishes, where `high` made their layouts."""
         enlarger = models.load_upsampler(self.weights / "upsampler")
+        enlarger = enlarger if enlarger is None else enlarger.to(self.plan.device)
         return teacher.measure_drift(self.plan, preset, high, self.small, self.finishes, self.captions, enlarger)
 
     def _set(self, name: str, camera: Camera, seed: int, count: int) -> LatentSet:
         vae = AutoencoderKLWan.from_pretrained(self.weights / "vae", torch_dtype=torch.float32)
-        path, seed = self.runs / "latents" / f"{name}-{parallel.rank()}.pt", seed + parallel.rank()
-        often = dict(self.plan.often)
-        pool = [c for c in TRAIN for _ in range(often.get(c.motion, 1) * often.get(c.scene, 1))]
-        return cached_set(path, vae.eval().to(self.plan.device), camera, seed, count, pool)
+        path = self.runs / "latents" / f"{name}-{parallel.rank()}.pt"
+        shots = Shots(camera, seed + parallel.rank(), count, self.plan.often, self.captions.tokenizer)
+        plan = self.plan
+        vae = by_onednn(vae.eval().to(plan.device), torch.device(plan.device))
+        made = cached_set(path, vae, shots, plan.encoded, plan.renderers)
+        return made.to(plan.device)
 
 
 VERBS = {
     "text": train_text,
-    "words": train_words,
     "autoencoder": train_autoencoder,
     "upsampler": train_upsampler,
     "refiner": train_refiner,
     "teacher": train_teacher,
-    "languages": train_languages,
     "student": train_student,
     "features": train_features,
 }

@@ -7,7 +7,6 @@ shuffle drops the first of its doubled latents, and every other one is where it 
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
 from torch import Tensor
@@ -15,7 +14,7 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import UpsamplerRecipe
-from distill.data import FULL, LatentSet, generator
+from distill.data import FULL, LatentSet, gaussian, pick, random, uniform
 from distill.muon import MuonAdamW
 from wan_demo.upsample import upsample
 from wan_demo.values import Latents
@@ -50,13 +49,11 @@ def train(
     model = (start or build(small.x.shape[1])).to(recipe.device).train()
 
     def loss(step: int) -> Tensor:
-        rng = generator(recipe.seed, parallel.shard(step))
-        rows = rng.integers(len(small), size=recipe.batch)
-        x = small.x[rows].float()
-        level = torch.from_numpy(rng.uniform(0, recipe.noise, (len(rows), 1, 1, 1, 1)).astype(np.float32))
-        x = x + level * torch.from_numpy(rng.standard_normal(x.shape, np.float32))
-        x, wanted, near = (v.to(model.device) for v in (x, finishes.x[rows].float(), finishes.near[rows]))
-        weight = 1 + 4 * near[:, None]
+        rng = random(recipe.seed, parallel.shard(step), model.device)
+        rows = pick(small, recipe.batch, rng)
+        x, wanted = small.x[rows].float(), finishes.x[rows].float()
+        x = x + recipe.noise * uniform(len(rows), rng).view(-1, 1, 1, 1, 1) * gaussian(x, rng)
+        weight = 1 + 4 * finishes.near[rows][:, None]
         error: Tensor = (weight * (enlarge(x, wanted, model) - wanted).square()).sum() / (weight.sum() * x.shape[1])
         return error
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from distill import scenery
-from distill.scenery import RGB, SCENES
+from distill.scenery import RGB
 from distill.things import FACING, OUTLINES, Floats, marks, silhouette_distance
 
 Frames = npt.NDArray[np.uint8]
@@ -28,8 +28,10 @@ COLOURS: dict[str, RGB] = {
     "pink": (245, 130, 185),
     "white": (250, 250, 250),
 }
+SCENES = scenery.SCENES
 THINGS = tuple(OUTLINES)  # new ones at the end: a combination's place in ALL is a part of its seed
 MOTIONS = ("moves left", "moves right", "rises", "falls", "bounces", "spins", "grows", "shrinks")
+PAIR_BREADTH, PAIR_RADIUS = 0.46, 0.8  # of what a thing of two goes sideways, and of its size, against one alone
 PERIOD_S = 2.0  # the time one motion takes
 RIM = 0.14  # width of the darker rim, in radii
 RIM_SHADE = 0.62
@@ -44,8 +46,9 @@ SPEEDS = {"slowly": 0.5, "fast": 1.6}  # times the usual way in the same time
 class Combination:
     """What a clip shows: one of THINGS, COLOURS, SCENES and MOTIONS.
 
-    size: of SIZES or "", not of what grows or shrinks; speed: of SPEEDS or "", not of what bounces. lively: the scenery
-    moves too, stars twinkle, waves roll, clouds drift, sand blows, snow falls.
+    size: of SIZES or "", not of what grows or shrinks, nor big where it would leave the frame on its way up or down.
+    speed: of SPEEDS or "", not of what bounces. lively: the scenery moves too, stars twinkle, waves roll, clouds drift,
+    sand blows, snow falls.
     """
 
     thing: str
@@ -116,7 +119,10 @@ def pair(rng: np.random.Generator, held_out: bool = False) -> Pair:
 
 def varied(what: Combination, rng: np.random.Generator) -> Combination:
     """The same with a random size, speed or liveliness, or more than one of these."""
-    size = rng.choice(["", "", *SIZES]) if what.motion not in ("grows", "shrinks") else ""
+    sizes = ["", "", *SIZES]
+    if what.motion in ("rises", "falls", "bounces"):
+        sizes.remove("big")
+    size = rng.choice(sizes) if what.motion not in ("grows", "shrinks") else ""
     speed = rng.choice(["", "", *SPEEDS]) if what.motion != "bounces" else ""
     return replace(what, size=str(size), speed=str(speed), lively=bool(rng.random() < 0.5))
 
@@ -196,8 +202,7 @@ class _Place:
 def _places(shown: tuple[Combination, ...], rng: np.random.Generator) -> list[_Place]:
     if len(shown) == 1:
         return [_Place()]
-    left = rng.permutation([0.26, 0.74])
-    return [_Place(float(x), 0.48, 0.64) for x in left]
+    return [_Place(float(x), PAIR_BREADTH, PAIR_RADIUS) for x in rng.permutation([0.25, 0.75])]
 
 
 def _trajectory(what: Combination, place: _Place, seconds: Floats, rng: np.random.Generator) -> Truth:
@@ -216,7 +221,7 @@ def _trajectory(what: Combination, place: _Place, seconds: Floats, rng: np.rando
     elif motion == "rises":
         y = middle - reach * (2 * u - 1)
     elif motion == "falls":
-        y = middle + reach * (2 * (0.4 * u + 0.6 * u**2) - 1)
+        y = middle + reach * (2 * (0.4 * u + 0.6 * u**2 / min(speed, 1)) - 1)
     elif motion == "bounces":
         y = 0.66 - rng.uniform(0.3, 0.35) * np.abs(np.sin(2 * math.pi * u))
     elif motion == "spins":

@@ -3,7 +3,7 @@
 import numpy as np
 
 from distill.captions import arabic, chinese, english, french, japanese, spanish
-from distill.world import Combination
+from distill.world import What
 
 BY_CODE = {
     "en": english.LANGUAGE,
@@ -16,14 +16,14 @@ BY_CODE = {
 CODES = tuple(BY_CODE)
 
 
-def plain(combination: Combination, code: str = "en") -> str:
+def plain(what: What, code: str = "en") -> str:
     """The plain caption in a language of CODES, such as "a red ball moves right over green grass"."""
-    return BY_CODE[code].plain(combination)
+    return BY_CODE[code].plain(what)
 
 
-def paraphrase(combination: Combination, rng: np.random.Generator, code: str = "en") -> str:
-    """One of the many captions of a combination; one in five is the plain one."""
-    return plain(combination, code) if rng.random() < 0.2 else BY_CODE[code].paraphrase(combination, rng)
+def paraphrase(what: What, rng: np.random.Generator, code: str = "en") -> str:
+    """One of the many captions of a clip; one in five is the plain one. It names the first of a pair first."""
+    return plain(what, code) if rng.random() < 0.2 else BY_CODE[code].paraphrase(what, rng)
 
 
 def every_text(code: str) -> list[str]:

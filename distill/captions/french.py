@@ -5,19 +5,20 @@ import re
 from distill.captions.language import Language, aimed
 
 SIDEWAYS = (
-    "se déplace vers la @|se déplaçant vers la @",
-    "va vers la @|allant vers la @",
-    "va à @|allant à @",
-    "glisse vers la @|glissant vers la @",
-    "bouge vers la @|bougeant vers la @",
-    "avance vers la @|avançant vers la @",
-    "vole vers la @|volant vers la @",
+    "se déplace~ vers la @|se déplaçant~ vers la @",
+    "va~ vers la @|allant~ vers la @",
+    "va~ à @|allant~ à @",
+    "glisse~ vers la @|glissant~ vers la @",
+    "bouge~ vers la @|bougeant~ vers la @",
+    "avance~ vers la @|avançant~ vers la @",
+    "vole~ vers la @|volant~ vers la @",
 )
 
 
 def tidy(text: str) -> str:
-    """L'étoile, not la étoile. (The words that begin with h are written out.)"""
-    return re.sub(r"\b([dl])[ea] (?=[aeiouéèê])", r"\1'", text)
+    """L'étoile and du cube, not la étoile and de le cube. (The words that begin with h are written out.)"""
+    text = re.sub(r"\b([dl]|qu)[ea] (?=[aeiouéèê])", r"\1'", text)
+    return re.sub(r"\bde le ", "du ", text)
 
 
 LANGUAGE = Language(
@@ -28,11 +29,11 @@ LANGUAGE = Language(
         "star": ("f:étoile", "f:étoile à cinq branches"),
         "heart": ("cœur", "coeur"),
         "moon": ("f:lune", "croissant de lune", "f:demi-lune", "croissant"),
-        "flower": ("f:fleur", "f:petite fleur", "f:fleurette", "f:marguerite"),
-        "fish": ("poisson", "petit poisson", "poisson tropical"),
-        "bird": ("oiseau", "petit oiseau", "passereau"),
-        "boat": ("bateau", "voilier", "f:barque", "bateau à voile", "petit bateau"),
-        "leaf": ("f:feuille", "f:petite feuille", "f:feuille d'arbre"),
+        "flower": ("f:fleur", "f:marguerite"),
+        "fish": ("poisson", "poisson tropical"),
+        "bird": ("oiseau", "passereau"),
+        "boat": ("bateau", "voilier", "f:barque", "bateau à voile"),
+        "leaf": ("f:feuille", "f:feuille d'arbre"),
         "ring": ("f:bague", "anneau", "f:alliance", "f:bague de diamants"),
     },
     colours={
@@ -91,8 +92,8 @@ LANGUAGE = Language(
         "rises": (
             "monte|montant",
             "s'élève|s'élevant",
-            "se déplace vers le haut|se déplaçant vers le haut",
-            "flotte vers le haut|flottant vers le haut",
+            "se déplace~ vers le haut|se déplaçant~ vers le haut",
+            "flotte~ vers le haut|flottant~ vers le haut",
             "grimpe|grimpant",
             "s'envole|s'envolant",
         ),
@@ -100,9 +101,9 @@ LANGUAGE = Language(
             "tombe|tombant",
             "descend|descendant",
             "chute|chutant",
-            "se déplace vers le bas|se déplaçant vers le bas",
+            "se déplace~ vers le bas|se déplaçant~ vers le bas",
             "coule|coulant",
-            "va vers le bas|allant vers le bas",
+            "va~ vers le bas|allant~ vers le bas",
         ),
         "bounces": (
             "rebondit|rebondissant",
@@ -113,24 +114,24 @@ LANGUAGE = Language(
         ),
         "spins": (
             "tourne|tournant",
-            "tourne sur <lui/elle>-même|tournant sur <lui/elle>-même",
+            "tourne~ sur <lui/elle>-même|tournant~ sur <lui/elle>-même",
             "pivote|pivotant",
             "tournoie|tournoyant",
-            "tourne sur place|tournant sur place",
+            "tourne~ sur place|tournant~ sur place",
         ),
         "grows": (
             "grandit|grandissant",
-            "devient plus grand</e>|devenant plus grand</e>",
+            "devient~ plus grand</e>|devenant~ plus grand</e>",
             "grossit|grossissant",
             "s'agrandit|s'agrandissant",
-            "augmente de taille|augmentant de taille",
+            "augmente~ de taille|augmentant~ de taille",
         ),
         "shrinks": (
             "rétrécit|rétrécissant",
-            "devient plus petit</e>|devenant plus petit</e>",
+            "devient~ plus petit</e>|devenant~ plus petit</e>",
             "rapetisse|rapetissant",
             "diminue|diminuant",
-            "diminue de taille|diminuant de taille",
+            "diminue~ de taille|diminuant~ de taille",
         ),
     },
     nouns=(*["<un/une> {thing} {colour}"] * 4, "<le/la> {thing} {colour}"),
@@ -149,5 +150,59 @@ LANGUAGE = Language(
         "un clip de {n} {p} {s}",
         "regardez {n} qui {v} {s}",
     ),
+    pairs=(
+        "{n} {v} et {n2} {v2} {s}",
+        "{n} {v} et {n2} {v2} {s}",
+        "{s}, {n} {v} et {n2} {v2}",
+        "{s} {n} {v} tandis que {n2} {v2}",
+        "{n} {v} {s} pendant que {n2} {v2}",
+        "{n} {v} {s} et {n2} {v2}",
+        "{n} {v}, {n2} {v2}, {s}",
+        "{n} {v} {s}, avec {n2} {p2} à côté",
+        "{n} {v} {s} et à côté {n2} {v2}",
+        "{n} {v} à côté de {n2} qui {v2} {s}",
+        "{n} qui {v} et {n2} qui {v2} {s}",
+        "{s} il y a {n} {p} et {n2} {p2}",
+        "on voit {n} {p} et {n2} {p2} {s}",
+        "une vidéo de {n} {p} et de {n2} {p2} {s}",
+        "regardez {n} qui {v} et {n2} qui {v2} {s}",
+    ),
+    sizes={
+        "small": ("petit</e>", "minuscule", "tout</e> petit</e>"),
+        "big": ("grand</e>", "gros</se>", "énorme", "immense"),
+    },
+    sized=(
+        *["<un/une> {size} {thing} {colour}"] * 4,
+        "<le/la> {size} {thing} {colour}",
+    ),
+    speeds={
+        "slowly": ("@ lentement", "@ doucement", "@ avec lenteur", "@ tout doucement"),
+        "fast": ("@ rapidement", "@ vite", "@ à toute vitesse", "@ très vite"),
+    },
+    life={
+        "night": (
+            "pendant que les étoiles scintillent",
+            "tandis que les étoiles scintillent",
+            "avec des étoiles qui scintillent",
+        ),
+        "sea": ("pendant que les vagues déferlent", "tandis que les vagues roulent", "avec des vagues qui déferlent"),
+        "grass": (
+            "pendant que les nuages passent",
+            "tandis que des nuages défilent",
+            "avec des nuages qui passent",
+        ),
+        "desert": (
+            "pendant que le sable vole",
+            "tandis que le vent souffle le sable",
+            "avec du sable qui vole",
+        ),
+        "snow": (
+            "pendant que la neige tombe",
+            "tandis que des flocons tombent",
+            "avec des flocons qui tombent",
+            "pendant qu'il neige",
+        ),
+    },
+    lively=("{t} {l}", "{t} {l}", "{t}, {l}", "{l}, {t}"),
     tidy=tidy,
 )

@@ -1,16 +1,24 @@
 """Spanish."""
 
+import re
+
 from distill.captions.language import Language, aimed
 
 SIDEWAYS = (
-    "se mueve a la @|moviéndose a la @",
-    "se mueve hacia la @|moviéndose hacia la @",
-    "va hacia la @|yendo hacia la @",
-    "se desliza hacia la @|deslizándose hacia la @",
-    "se desplaza a la @|desplazándose a la @",
-    "avanza hacia la @|avanzando hacia la @",
-    "vuela hacia la @|volando hacia la @",
+    "se mueve~ a la @|moviéndose~ a la @",
+    "se mueve~ hacia la @|moviéndose~ hacia la @",
+    "va~ hacia la @|yendo~ hacia la @",
+    "se desliza~ hacia la @|deslizándose~ hacia la @",
+    "se desplaza~ a la @|desplazándose~ a la @",
+    "avanza~ hacia la @|avanzando~ hacia la @",
+    "vuela~ hacia la @|volando~ hacia la @",
 )
+
+
+def tidy(text: str) -> str:
+    """Del cubo and al cubo, not de el cubo and a el cubo."""
+    return re.sub(r"\b(de|a) el ", r"\1l ", text)
+
 
 LANGUAGE = Language(
     things={
@@ -18,13 +26,13 @@ LANGUAGE = Language(
         "box": ("f:caja", "cubo", "cuadrado", "bloque"),
         "triangle": ("triángulo", "f:figura triangular", "letrero triangular"),
         "star": ("f:estrella", "f:estrella de cinco puntas"),
-        "heart": ("corazón", "corazoncito"),
+        "heart": ("corazón", "f:figura de corazón"),
         "moon": ("f:luna", "f:media luna", "f:luna creciente"),
-        "flower": ("f:flor", "f:florecilla", "f:pequeña flor", "f:margarita"),
-        "fish": ("pez", "pececito", "pequeño pez", "pez tropical"),
-        "bird": ("pájaro", "pajarito", "pequeño pájaro"),
-        "boat": ("barco", "f:barca", "velero", "barco de vela", "pequeño barco"),
-        "leaf": ("f:hoja", "f:hojita", "f:hoja de árbol", "f:pequeña hoja"),
+        "flower": ("f:flor", "f:margarita"),
+        "fish": ("pez", "pez tropical"),
+        "bird": ("pájaro", "pájaro cantor"),
+        "boat": ("barco", "f:barca", "velero", "barco de vela"),
+        "leaf": ("f:hoja", "f:hoja de árbol"),
         "ring": ("anillo", "f:sortija", "anillo de diamantes"),
     },
     colours={
@@ -69,17 +77,17 @@ LANGUAGE = Language(
             "sube|subiendo",
             "se eleva|elevándose",
             "asciende|ascendiendo",
-            "flota hacia arriba|flotando hacia arriba",
-            "se mueve hacia arriba|moviéndose hacia arriba",
-            "va hacia arriba|yendo hacia arriba",
+            "flota~ hacia arriba|flotando~ hacia arriba",
+            "se mueve~ hacia arriba|moviéndose~ hacia arriba",
+            "va~ hacia arriba|yendo~ hacia arriba",
         ),
         "falls": (
             "cae|cayendo",
             "baja|bajando",
             "desciende|descendiendo",
             "se hunde|hundiéndose",
-            "se mueve hacia abajo|moviéndose hacia abajo",
-            "cae hacia abajo|cayendo hacia abajo",
+            "se mueve~ hacia abajo|moviéndose~ hacia abajo",
+            "cae~ hacia abajo|cayendo~ hacia abajo",
         ),
         "bounces": (
             "rebota|rebotando",
@@ -93,21 +101,21 @@ LANGUAGE = Language(
             "gira|girando",
             "da vueltas|dando vueltas",
             "rota|rotando",
-            "gira sobre sí mism<o/a>|girando sobre sí mism<o/a>",
-            "gira en su sitio|girando en su sitio",
+            "gira~ sobre sí mism<o/a>|girando~ sobre sí mism<o/a>",
+            "gira~ en su sitio|girando~ en su sitio",
         ),
         "grows": (
             "crece|creciendo",
-            "se hace más grande|haciéndose más grande",
+            "se hace~ más grande|haciéndose~ más grande",
             "se agranda|agrandándose",
-            "aumenta de tamaño|aumentando de tamaño",
+            "aumenta~ de tamaño|aumentando~ de tamaño",
             "se expande|expandiéndose",
         ),
         "shrinks": (
             "se encoge|encogiéndose",
-            "se hace más pequeñ<o/a>|haciéndose más pequeñ<o/a>",
+            "se hace~ más pequeñ<o/a>|haciéndose~ más pequeñ<o/a>",
             "se achica|achicándose",
-            "disminuye de tamaño|disminuyendo de tamaño",
+            "disminuye~ de tamaño|disminuyendo~ de tamaño",
             "se reduce|reduciéndose",
         ),
     },
@@ -128,4 +136,45 @@ LANGUAGE = Language(
         "un clip de {n} que {v} {s}",
         "mira cómo {n} {v} {s}",
     ),
+    pairs=(
+        "{n} {v} y {n2} {v2} {s}",
+        "{n} {v} y {n2} {v2} {s}",
+        "{s}, {n} {v} y {n2} {v2}",
+        "{s} {n} {v} mientras {n2} {v2}",
+        "{s} {v} {n} y {v2} {n2}",
+        "{n} {v} {s} mientras {n2} {v2}",
+        "{n} {v} {s} y {n2} {v2}",
+        "{n} {v}, {n2} {v2}, {s}",
+        "{n} {v} {s}, con {n2} {p2} al lado",
+        "{n} {v} {s} y a su lado {n2} {v2}",
+        "{n} {v} junto a {n2} que {v2} {s}",
+        "{n} que {v} y {n2} que {v2} {s}",
+        "{s} hay {n} que {v} y {n2} que {v2}",
+        "se ven {n} {p} y {n2} {p2} {s}",
+        "un vídeo de {n} que {v} y {n2} que {v2} {s}",
+        "mira cómo {n} {v} y {n2} {v2} {s}",
+    ),
+    sizes={
+        "small": ("pequeñ<o/a>", "diminut<o/a>", "minúscul<o/a>", "pequeñ<o/a>|muy pequeñ<o/a>"),
+        "big": ("gran|grande", "enorme", "inmens<o/a>", "gran|muy grande"),
+    },
+    sized=(
+        *["<un/una> {size} {thing} {colour}"] * 2,
+        *["<un/una> {thing} {colour} {size2}"] * 2,
+        "<un/una> {thing} {size2} {colour}",
+        "<el/la> {size} {thing} {colour}",
+    ),
+    speeds={
+        "slowly": ("@ lentamente", "@ despacio", "lentamente @", "@ poco a poco", "@ con lentitud"),
+        "fast": ("@ rápidamente", "@ rápido", "rápidamente @", "@ a toda velocidad", "@ deprisa"),
+    },
+    life={
+        "night": ("mientras titilan las estrellas", "mientras las estrellas brillan", "con estrellas que titilan"),
+        "sea": ("mientras ruedan las olas", "mientras las olas se agitan", "con olas que ruedan"),
+        "grass": ("mientras pasan las nubes", "mientras las nubes pasan", "con nubes que pasan"),
+        "desert": ("mientras el viento arrastra la arena", "mientras vuela la arena", "con arena que vuela"),
+        "snow": ("mientras cae la nieve", "mientras nieva", "mientras caen copos de nieve", "con nieve que cae"),
+    },
+    lively=("{t} {l}", "{t} {l}", "{t}, {l}", "{l}, {t}"),
+    tidy=tidy,
 )

@@ -11,9 +11,15 @@ FINISH = Camera(33, 16, 224, 128)
 LAYOUT = Camera(17, 8, 112, 64)
 
 
+def named(what: str) -> Combination:
+    """Of "thing, colour, scene, motion"."""
+    thing, colour, scene, motion = what.split(", ")
+    return Combination(thing, colour, scene, motion)
+
+
 def shot(what: str, seed: int = 1, camera: Camera = FINISH) -> Frames:
     """The clip of "thing, colour, scene, motion"."""
-    return draw(Combination(*what.split(", ")), seed, camera).frames
+    return draw(named(what), seed, camera).frames
 
 
 def degraded(frames: Frames, seed: int, blur_px: float = 1.2) -> Frames:
@@ -43,7 +49,7 @@ def test_it_reads_held_out_clips(camera: Camera, treat: Callable[[Frames, int], 
     "what", ["moon, white, night, moves left", "heart, white, sea, rises", "star, white, snow, grows"]
 )
 def test_it_reads_white_among_stars_waves_and_snow(what: str) -> None:
-    assert score(judge(degraded(shot(what), 1), 16), Combination(*what.split(", "))).all_right
+    assert score(judge(degraded(shot(what), 1), 16), named(what)).all_right
 
 
 def test_the_track_follows_the_thing() -> None:

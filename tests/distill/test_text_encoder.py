@@ -1,54 +1,56 @@
-"""New words change nothing of the old ones."""
+"""What the encoder is taught to tell."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from distill import text_encoder
-from distill.captions import CODES, plain
+from distill.captions import CODES
 from distill.config import TextRecipe
-from distill.tokenizer import build_tokenizer
-from distill.world import ALL, THINGS
-from wan_demo.presets import find
-from wan_demo.text import encode_prompts, unknown_words
+from distill.data import generator
+from distill.text_encoder import NO_THING, OF_SCENE, OF_THING, UNASKED
+from distill.world import MOTIONS, Combination, Pair
 
-SHIPPED = find("pocket", "full").weights
-
-
-@pytest.fixture
-def known() -> tuple[PreTrainedTokenizerFast, UMT5EncoderModel]:
-    """The shipped ones."""
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(SHIPPED / "tokenizer")
-    return tokenizer, UMT5EncoderModel.from_pretrained(SHIPPED / "text_encoder", dtype=torch.float32).eval()
+RED_BALL = Combination("ball", "red", "sea", "spins", "big", "slowly", True)
+BLUE_STAR = Combination("star", "blue", "sea", "falls", lively=True)
 
 
-def test_words_are_learnt_and_old_captions_stay(
-    known: tuple[PreTrainedTokenizerFast, UMT5EncoderModel], tmp_path: Path
-) -> None:
-    texts = ["", *(plain(c, code) for c in ALL[:1920:97] for code in CODES)]
-    before = encode_prompts(texts, *known).embeds
-    more, tower, shares = text_encoder.teach(TextRecipe(seed=1, batch=32, steps=60, lr=3e-2), *known, tmp_path)
-    assert torch.equal(before, encode_prompts(texts, more, tower).embeds)
-    assert tower.shared.weight.shape[0] == len(more) == tower.config.vocab_size
-    assert all(more.get_vocab()[word] == i for word, i in known[0].get_vocab().items())
-    assert not any(unknown_words(plain(c), more) for c in ALL[::97])
-    assert shares[0] > 3 / len(THINGS)
+def test_labels_of_one_thing_ask_nothing_of_a_second() -> None:
+    made = text_encoder.labels(RED_BALL)
+    assert made == [1, 1, 0, 0, MOTIONS.index("spins"), 2, 1, NO_THING, *[UNASKED] * 4]
+    assert text_encoder.labels(replace(RED_BALL, lively=False))[1] == 0
 
 
-def test_only_the_given_words_learn() -> None:
+def test_labels_of_a_pair_follow_its_order() -> None:
+    red_ball = replace(RED_BALL, size="", speed="")
+    one, other = (text_encoder.labels(Pair(*halves)) for halves in ((red_ball, BLUE_STAR), (BLUE_STAR, red_ball)))
+    assert one[:2] == other[:2]
+    assert (one[2:7], one[7:]) == (other[7:], other[2:7])
+
+
+def test_a_reader_answers_for_every_label_whatever_the_padding() -> None:
     torch.manual_seed(0)
-    encoder = text_encoder.build(len(build_tokenizer(["en"])))
-    old = encoder.shared.weight.clone()
-    model = text_encoder.Extended(encoder, [3, len(old)], len(old) + 2)
-    ids, mask = torch.tensor([[3, 5, len(old), len(old) + 1]]), torch.ones(1, 4)
-    model(ids, mask).square().sum().backward()
-    assert [name for name, p in model.named_parameters() if p.grad is not None] == ["fresh"]
-    with torch.no_grad():
-        model.fresh.add_(1)
-    expected = model(ids, mask)
-    merged = model.merged()
-    torch.testing.assert_close(merged(ids, mask).last_hidden_state, expected)
-    changed = (merged.shared.weight[: len(old)] != old).any(1).nonzero().flatten().tolist()
-    assert changed == [3]
+    reader = text_encoder.Reader(text_encoder.build(20))
+    ids, mask = torch.tensor([[3, 4, 5, 1]]), torch.ones(1, 4, dtype=torch.long)
+    logits = reader(ids, mask)
+    assert [row.shape[1] for row in logits] == [*OF_SCENE, *OF_THING, *OF_THING]
+    padded = reader(torch.cat([ids, torch.zeros(1, 3, dtype=torch.long)], 1), torch.tensor([[1] * 4 + [0] * 3]))
+    for row, same in zip(logits, padded, strict=True):
+        torch.testing.assert_close(row, same)
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_what_is_asked_is_held_out(pairs: bool) -> None:
+    rng = generator(0, 0)
+    asked = [text_encoder.held_out(rng, pairs) for _ in range(50)]
+    assert all(what.held_out and isinstance(what, Pair) == pairs for what in asked)
+
+
+def test_training_makes_an_encoder_of_all_languages(tmp_path: Path) -> None:
+    tokenizer, encoder, shares = text_encoder.train(TextRecipe(batch=8, steps=2, asked=8), tmp_path)
+    assert encoder.config.vocab_size == len(tokenizer)
+    assert encoder.config.d_model == 128
+    assert list(shares) == [f"{code} {kind}" for code in CODES for kind in ("single", "pairs")]
+    assert all(0 <= share <= 1 for share in shares.values())

@@ -3,17 +3,18 @@
 import math
 from itertools import pairwise
 
-import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
 
-from distill import autoencoder, consistency, data, upsampler
+from distill import autoencoder, consistency, data, text_encoder, upsampler
 from distill.config import AutoencoderRecipe
-from distill.world import ALL, Camera
+from distill.tokenizer import build_tokenizer
+from distill.world import Camera, Pair, parts
 from tests.tiny import tiny_expert
 from wan_demo import flow
+from wan_demo.text import encode_prompts
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def test_unclamped_decode_is_decode(vae: AutoencoderKLWan) -> None:
 
 def test_statistics_are_those_of_raw_latents(vae: AutoencoderKLWan) -> None:
     autoencoder.measure_latents(vae, clips=2)
-    x = data.encode_set(vae, data.LAYOUT, seed=77, count=2).x.float().transpose(0, 1).flatten(1)
+    x = data.encode_set(vae, data.Shots(data.LAYOUT, seed=77, count=2)).x.float().transpose(0, 1).flatten(1)
     torch.testing.assert_close(x.mean(1), torch.zeros(autoencoder.Z_DIM), atol=2e-3, rtol=0)
     torch.testing.assert_close(x.std(1), torch.ones(autoencoder.Z_DIM), atol=2e-3, rtol=0)
 
@@ -45,25 +46,67 @@ def test_an_inflated_autoencoder_shows_a_still_clip_as_its_frame(vae: Autoencode
 
 
 def test_autoencoder_loss_has_gradients_everywhere(vae: AutoencoderKLWan) -> None:
-    recipe = AutoencoderRecipe(batch=1, crop=32, shrink_share=0.0)
-    autoencoder.reconstruction_loss(vae, recipe, 5, 0).backward()
+    recipe = AutoencoderRecipe(shrink_share=0.0)
+    x, weight = data.Crops(1, 1, 1, 5, 32, 5.0)[0]
+    autoencoder.reconstruction_loss(vae, recipe, x, weight, 0).backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in vae.parameters())
 
 
 def test_batches_are_a_function_of_seed_and_step() -> None:
-    one, same, other = (data.crops(1, step, 2, 5, 32, 5.0) for step in (4, 4, 5))
-    assert torch.equal(one.x, same.x)
-    assert not torch.equal(one.x, other.x)
-    assert one.x.min() >= -1
-    assert one.x.max() <= 1
+    crops = data.Crops(1, 6, 2, 5, 32, 5.0)
+    (one, weight), (same, _), (other, _) = (crops[step] for step in (4, 4, 5))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert one.min() >= -1
+    assert one.max() <= 1
+    assert set(weight.unique().tolist()) == {1.0, 5.0}
+
+
+def test_what_is_rendered_by_helpers_is_what_is_rendered_here() -> None:
+    shots = data.Shots(Camera(frames=5, fps=8.0, width=64, height=32), seed=1, count=5)
+    here, there = (list(data.rendered(shots, 2, renderers)) for renderers in (0, 2))
+    assert len(here) == 3
+    assert all(
+        torch.equal(a, b) for one, other in zip(here, there, strict=True) for a, b in zip(one, other, strict=True)
+    )
+    rest = list(data.rendered(shots, 2, 0, start=2))
+    assert torch.equal(rest[0][0], here[1][0])
+
+
+def test_training_sees_nothing_that_is_held_out() -> None:
+    shots = data.Shots(data.STILL, seed=3, count=400, often=(("spins", 3), ("night", 2)))
+    whats = [shots.what(i) for i in range(400)]
+    pairs = [what for what in whats if isinstance(what, Pair)]
+    assert 0.3 < len(pairs) / len(whats) < 0.7
+    assert not any(what.held_out for what in whats)
+    assert not any(one.held_out for what in pairs for one in parts(what))
+    assert all(what.first.scene == what.second.scene for what in pairs)
+    assert all(what.first.colour != what.second.colour for what in pairs)
+    spins, rises = (sum(one.motion == m for what in whats for one in parts(what)) for m in ("spins", "rises"))
+    assert spins > 1.5 * rises
+
+
+def test_captions_are_tokens_of_what_a_clip_shows() -> None:
+    tokenizer = build_tokenizer()
+    shots = data.Shots(data.STILL, seed=3, count=4, tokenizer=tokenizer)
+    ids = torch.stack([shots[i][2] for i in range(4)])
+    assert ids.shape == (4, data.CAPTIONS, tokenizer.model_max_length)
+    assert not (ids == tokenizer.unk_token_id).any()
+    encoder = text_encoder.build(len(tokenizer)).eval()
+    captions = data.Captions(tokenizer, encoder, dropped=0.0)
+    made = captions.embed(ids, data.random(1, 0, torch.device("cpu")))
+    options = encode_prompts([tokenizer.decode(row, skip_special_tokens=True) for row in ids[0]], tokenizer, encoder)
+    assert min((made[0] - row).abs().max() for row in options.embeds) < 1e-4
+    empty = data.Captions(tokenizer, encoder, dropped=1.0).embed(ids, data.random(1, 0, torch.device("cpu")))
+    torch.testing.assert_close(empty, captions.empty(4))
 
 
 def test_encoded_sets_know_where_the_thing_is(vae: AutoencoderKLWan) -> None:
-    made = data.encode_set(vae, Camera(frames=5, fps=8.0, width=64, height=32), seed=1, count=3, batch=2)
+    shots = data.Shots(Camera(frames=5, fps=8.0, width=64, height=32), seed=1, count=3)
+    made = data.encode_set(vae, shots, batch=2)
     assert made.x.shape == (3, autoencoder.Z_DIM, 2, 4, 8)
-    assert not any(ALL[i].held_out for i in made.which)
     assert made.near.flatten(1).any(1).all()
-    boxes = data.cut(made, 2 * made.x, np.array([0, 2]), (1, 2, 4), np.random.default_rng(0))
+    boxes = data.cut(made, 2 * made.x, torch.tensor([0, 2]), (1, 2, 4), data.random(0, 0, torch.device("cpu")))
     assert boxes.x0.shape == (2, autoencoder.Z_DIM, 1, 2, 4)
     assert boxes.near.shape == (2, 1, 2, 4)
     assert torch.equal(boxes.drift, 2 * boxes.x0), "both are cut at the same place"

@@ -1,4 +1,5 @@
 import zlib
+from dataclasses import replace
 from itertools import combinations
 
 import cv2
@@ -6,7 +7,21 @@ import numpy as np
 import pytest
 
 from distill.things import marks, silhouette_distance
-from distill.world import ALL, COLOURS, HELD_OUT, MOTIONS, SCENES, THINGS, TRAIN, Camera, Combination, draw
+from distill.world import (
+    ALL,
+    COLOURS,
+    HELD_OUT,
+    MOTIONS,
+    SCENES,
+    THINGS,
+    TRAIN,
+    Camera,
+    Combination,
+    draw,
+    pair,
+    parts,
+    varied,
+)
 
 FINISH = Camera(33, 16, 224, 128)
 LAYOUT = Camera(17, 8, 112, 64)
@@ -98,4 +113,46 @@ def test_held_out_is_a_tenth_and_training_shows_every_pair_of_values() -> None:
 def test_unknown_names_are_refused(field: str) -> None:
     names = {"thing": "ball", "colour": "red", "scene": "sea", "motion": "spins", field: "zebra"}
     with pytest.raises(ValueError, match=r"zebra|not in"):
-        draw(Combination(**names), 0, LAYOUT)
+        draw(Combination(**names), 0, LAYOUT)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_lively_scenery_moves_and_the_thing_as_before(scene: str) -> None:
+    still = Combination("box", "red", scene, "spins")
+    calm, lively = draw(still, 2, FINISH), draw(replace(still, lively=True), 2, FINISH)
+    for a, b in zip(calm.truths, lively.truths, strict=True):
+        assert np.array_equal(a.centre, b.centre)
+    sides = np.r_[0:25, 199:224]  # where the thing never is
+    assert np.ptp(calm.frames[:, :, sides].astype(int), axis=0).max() == 0
+    assert np.ptp(lively.frames[:, :, sides].astype(int), axis=0).max() > 40
+
+
+def test_sizes_and_speeds() -> None:
+    ball = Combination("ball", "red", "snow", "moves right")
+    usual, small, slow, fast = (
+        draw(what, 4, FINISH).truth
+        for what in (ball, replace(ball, size="small"), replace(ball, speed="slowly"), replace(ball, speed="fast"))
+    )
+    assert np.allclose(small.radius, 0.66 * usual.radius)
+    ways = [truth.centre[-1, 0] - truth.centre[0, 0] for truth in (slow, usual, fast)]
+    assert ways[0] == pytest.approx(ways[1] / 2, rel=1e-3)
+    assert ways[2] == pytest.approx(ways[1], rel=1e-3), "it is there early, and rests"
+    assert fast.centre[21, 0] == pytest.approx(usual.centre[-1, 0], abs=1e-3)
+    rng = np.random.default_rng(0)
+    for what in (varied(ALL[i], rng) for i in rng.integers(len(ALL), size=300)):
+        assert not (what.size and what.motion in ("grows", "shrinks"))
+        assert not (what.speed and what.motion == "bounces")
+
+
+def test_a_pair_keeps_to_its_halves() -> None:
+    rng = np.random.default_rng(1)
+    for seed in range(60):
+        what = pair(rng, held_out=seed % 2 == 0)
+        assert what.held_out == (seed % 2 == 0)
+        assert what.first.scene == what.second.scene
+        assert what.first.thing != what.second.thing
+        assert what.first.colour != what.second.colour
+        assert not any(half.held_out for half in parts(what))
+        left, right = sorted(draw(what, seed, LAYOUT).truths, key=lambda truth: float(truth.centre[0, 0]))
+        reach = [truth.radius / 1.75 for truth in (left, right)]  # in widths, of what is as high as wide
+        assert (left.centre[:, 0] + reach[0] < right.centre[:, 0] - reach[1]).all()
