@@ -212,7 +212,7 @@ def tell(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> list[Asked]:
     if not asked:
         raise ValueError(f"The models have no words for what the split {sample.split} shows, in {sample.language}.")
     return [
-        Asked(number, what, caption(number, what, sample), sample.seed + number)
+        Asked(number, what, caption(number, what, sample, tokenizer), sample.seed + number)
         for number, what in enumerate(choose(asked, sample))
     ]
 
@@ -249,11 +249,15 @@ def choose(members: Sequence[Some], sample: Sample) -> Iterator[Some]:
     return (members[order[i // sample.repeats % len(members)]] for i in range(sample.clips))
 
 
-def caption(number: int, what: What, sample: Sample) -> str:
-    """What the model is asked for clip `number`."""
+def caption(number: int, what: What, sample: Sample, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+    """What the model is asked for clip `number`, in words that its tokenizer has; None has all."""
     if not sample.any_words:
         return plain(what, sample.language)
-    return paraphrase(what, np.random.default_rng([sample.seed, number]), sample.language)
+    rng = np.random.default_rng([sample.seed, number])
+    while True:
+        text = paraphrase(what, rng, sample.language)
+        if tokenizer is None or not unknown_words(text, tokenizer):
+            return text
 
 
 def crew(judges: int) -> Executor:

@@ -167,6 +167,7 @@ LANGUAGE = Language(
         "une vidéo de {n} {p} et de {n2} {p2} {s}",
         "regardez {n} qui {v} et {n2} qui {v2} {s}",
     ),
+    small={"flower": ("f:fleurette",)},
     sizes={
         "small": ("petit</e>", "minuscule", "tout</e> petit</e>"),
         "big": ("grand</e>", "gros</se>", "énorme", "immense"),

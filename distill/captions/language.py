@@ -30,7 +30,8 @@ class Language:
     nouns: with {thing}, {colour} and maybe {mark}; forms: with {n} noun, {s} scene, {v} verb, {p} the verb's second
     form; pairs: also with {n2}, {v2}, {p2} of the second thing. The first of each makes the plain caption.
     sized: nouns with {size}, and {size2} for its second form. lively: with {t} the sentence, {l} of life, {l2} its
-    second form. motions, sizes, life: "first form|second form", or one form that is both. speeds: with "@" for the
+    second form. small: words for a small thing, beside "small" and its word. motions, sizes, life: "first form|second
+    form", or one form that is both. speeds: with "@" for the
     verb, or for what stands before its "~".
     spaced: False where spaces only part words in these tables, and are not written. tidy: mends a whole sentence.
     """
@@ -43,6 +44,7 @@ class Language:
     forms: tuple[str, ...]
     pairs: tuple[str, ...] = ()
     sizes: Words = field(default_factory=dict)
+    small: Words = field(default_factory=dict)  # words for small things
     sized: tuple[str, ...] = ()
     speeds: Words = field(default_factory=dict)
     life: Words = field(default_factory=dict)  # what moves in each scene
@@ -71,6 +73,7 @@ class Language:
             [word for row in table.values() for word in row]
             for table in (self.things, self.colours, self.scenes, self.motions, self.sizes, self.life)
         )
+        things += [word for row in self.small.values() for word in row]
         named = [(thing, colours[0]) for thing in things] + [(things[0], colour) for colour in colours]
         nouns = [self._noun(noun, t, c) for noun in dict.fromkeys(self.nouns) for t, c in named]
         nouns += [self._noun(noun, things[0], colours[0], size) for noun in dict.fromkeys(self.sized) for size in sizes]
@@ -99,8 +102,9 @@ class Language:
         return self.tidy(text if self.spaced else text.replace(" ", ""))
 
     def _clause(self, what: Combination, pick: Pick) -> Clause:
-        thing, colour = pick(self.things[what.thing]), pick(self.colours[what.colour])
-        size = pick(self.sizes[what.size]) if what.size else ""
+        small = self.small.get(what.thing, ()) if what.size == "small" else ()
+        thing, colour = pick((*self.things[what.thing], *small)), pick(self.colours[what.colour])
+        size = pick(self.sizes[what.size]) if what.size and thing not in small else ""
         noun = self._noun(pick(self.sized if size else self.nouns), thing, colour, size)
         pace = pick(self.speeds[what.speed]) if what.speed else "@"
         verbs = [_paced(verb, pace) for verb in _forms(pick(self.motions[what.motion]))]

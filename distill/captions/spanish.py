@@ -154,6 +154,13 @@ LANGUAGE = Language(
         "un vídeo de {n} que {v} y {n2} que {v2} {s}",
         "mira cómo {n} {v} y {n2} {v2} {s}",
     ),
+    small={
+        "heart": ("corazoncito",),
+        "flower": ("f:florecilla",),
+        "fish": ("pececito",),
+        "bird": ("pajarito",),
+        "leaf": ("f:hojita",),
+    },
     sizes={
         "small": ("pequeñ<o/a>", "diminut<o/a>", "minúscul<o/a>", "pequeñ<o/a>|muy pequeñ<o/a>"),
         "big": ("gran|grande", "enorme", "inmens<o/a>", "gran|muy grande"),

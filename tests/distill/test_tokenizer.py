@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from distill.captions import CODES, paraphrase
-from distill.evaluate import known
+from distill.captions import CODES
+from distill.evaluate import Sample, caption, known
 from distill.tokenizer import build_tokenizer
 from distill.world import ALL
 from wan_demo.presets import find
@@ -65,8 +65,8 @@ def test_the_shipped_tokenizer_has_these_words_and_cuts_alike(tokenizer: PreTrai
     assert set(shipped.get_vocab()) <= set(tokenizer.get_vocab())
     rng = np.random.default_rng(3)
     for code in CODES:
-        asked = known(ALL, code, shipped)
-        texts = [paraphrase(asked[i], rng, code) for i in rng.integers(len(asked), size=100)]
+        asked, sample = known(ALL, code, shipped), Sample(language=code, any_words=True, seed=3)
+        texts = [caption(int(i), asked[i], sample, shipped) for i in rng.integers(len(asked), size=100)]
         assert [shipped.tokenize(t) for t in texts] == [tokenizer.tokenize(t) for t in texts]
     more = build_tokenizer(known=shipped).get_vocab()
     assert set(more) == set(tokenizer.get_vocab())
