@@ -98,7 +98,7 @@ def train(
         embeds = (prompt, empty[: len(x0)], recipe.guidance)
         return consistency_loss(student, ema.module, teacher, x0, gaussian(x0, rng) + drift, levels, embeds)
 
-    Run(folder, student, MuonAdamW(student, recipe.lr, ADAM_NAMES), ema).fit(steps, loss, warmup=20)
+    Run(folder, student, MuonAdamW(student, recipe.lr, ADAM_NAMES), ema, half=True).fit(steps, loss, warmup=20)
     return ema.module
 
 

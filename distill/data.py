@@ -125,7 +125,7 @@ def rendered(
 ) -> DataLoader[tuple[Tensor, ...]]:
     """Items of a dataset from `start` on, in order, in batches; renderers: processes that draw, 0 for this one."""
     rows = range(start, len(shots))  # type: ignore[arg-type]
-    options = {"prefetch_factor": 4, "worker_init_fn": _one_thread} if renderers else {}
+    options = {"prefetch_factor": 2, "worker_init_fn": _one_thread} if renderers else {}
     return DataLoader(shots, batch, sampler=rows, num_workers=renderers, **options)  # type: ignore[arg-type]
 
 

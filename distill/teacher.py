@@ -168,5 +168,5 @@ def _fit(
     model: WanTransformer3DModel, loss: Callable[[int], Tensor], recipe: TeacherRecipe, steps: int, folder: Path
 ) -> WanTransformer3DModel:
     ema = Ema(model, recipe.ema)
-    Run(folder, model, MuonAdamW(model, recipe.lr, ADAM_NAMES), ema).fit(steps, loss)
+    Run(folder, model, MuonAdamW(model, recipe.lr, ADAM_NAMES), ema, half=True).fit(steps, loss)
     return ema.module

@@ -58,5 +58,5 @@ def train(
         return error
 
     ema = Ema(model, 0.99)
-    Run(runs / "upsampler", model, MuonAdamW(model, recipe.lr), ema).fit(recipe.steps, loss)
+    Run(runs / "upsampler", model, MuonAdamW(model, recipe.lr), ema, half=True).fit(recipe.steps, loss)
     return ema.module

@@ -1,8 +1,10 @@
 """The training verbs in turn, with the smallest recipe: what comes out is a weights folder that the app opens."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 
 from distill import features
@@ -27,7 +29,7 @@ from wan_demo.text import unknown_words
 SMALLEST = Recipe(
     workers=1,
     text=TextRecipe(batch=4, steps=1, asked=8),
-    autoencoder=AutoencoderRecipe(batch=1, frame_steps=1, clip_steps=1),
+    autoencoder=AutoencoderRecipe(batch=1, frame_steps=1, clip_steps=1, renderers=1),
     upsampler=UpsamplerRecipe(batch=1, steps=1),
     refiner=RefinerRecipe(clips=2, size=32, batch=1, steps=1),
     teacher=TeacherRecipe(layouts=2, stills=2, finishes=1, batch=1, high_steps=1, low_steps=1),
@@ -54,6 +56,17 @@ def test_the_verbs_make_a_family(tmp_path: Path) -> None:
     assert result.clips == 1
     assert 0 <= result.all_right <= 1
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_verbs_make_a_family_on_a_gpu(tmp_path: Path) -> None:
+    names = ("autoencoder", "upsampler", "teacher", "student")
+    parts = {name: replace(getattr(SMALLEST, name), device="cuda") for name in names}
+    train("all", replace(SMALLEST, **parts), tmp_path)
+    models.load(find("pocket", "full").at(tmp_path / "pocket"))
+    few = find("pocket", "distilled").at(tmp_path / "pocket")
+    assert evaluate(few, models.load(few), Sample(clips=1)).clips == 1
 
 
 def test_a_start_is_trained_on_from(tmp_path: Path) -> None:
