@@ -10,14 +10,13 @@ Legend: B clips, C channels, T latent frames, H height, W width, L tokens, D wid
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
 import torch
-from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from wan_demo import flow
 from wan_demo.clip import Clip
-from wan_demo.decode import streamed
+from wan_demo.decode import decode_all
 from wan_demo.diffuse import noise
 from wan_demo.models import Models
 from wan_demo.presets import Preset
@@ -43,7 +42,7 @@ def make(texts: Sequence[str], seeds: Sequence[int], preset: Preset, models: Mod
     large = upsample(Latents(clean, 0.0, first.fps), size, last.fps, models.upsampler).x
     x = flow.add_noise(large, _noise(large.shape[1:], dice).to(large.device), preset.schedule.low[0])
     x, _ = _denoise(models.low, x, preset.schedule.low, prompts, low)
-    return [Clip(frames, last.fps) for frames in _decode(x, models.vae)]
+    return [Clip(frames, last.fps) for frames in decode_all(Latents(x, 0.0, last.fps), models.vae)]
 
 
 def _noise(shape: Sequence[int], dice: Sequence[torch.Generator]) -> Tensor:
@@ -69,15 +68,3 @@ def _denoise(
             raise FloatingPointError(f"the expert's output at sigma {sigma:.3f} is not finite")
         clean, x = flow.clean(x, v, sigma), flow.step(x, v, sigma, to)
     return x, clean
-
-
-def _decode(x: Tensor, vae: AutoencoderKLWan) -> np.ndarray:
-    """The frames (B, F, H, W, 3) uint8 RGB of clean latents, as `decode.decode` makes them."""
-    config, like = vae.config, {"device": vae.device, "dtype": vae.dtype}
-    mean, std = (torch.tensor(v, **like).view(1, -1, 1, 1, 1) for v in (config.latents_mean, config.latents_std))
-    pieces = []
-    for piece in streamed(x.to(**like) * std + mean, vae):
-        if not torch.isfinite(piece).all():
-            raise FloatingPointError("the decoded picture is not finite")
-        pieces.append(((piece.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).cpu())
-    return np.ascontiguousarray(torch.cat(pieces, 2).permute(0, 2, 3, 4, 1).numpy())

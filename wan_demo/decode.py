@@ -16,7 +16,14 @@ from wan_demo.values import Latents
 
 @torch.no_grad()
 def decode(latents: Latents, vae: AutoencoderKLWan) -> Clip:
-    """Decode clean latents of one clip, (1, C, T, H, W) normalised, into frames.
+    """Decode clean latents of one clip, (1, C, T, H, W) normalised, into frames. Raises as `decode_all` does."""
+    (frames,) = decode_all(latents, vae)
+    return Clip(frames, latents.fps)
+
+
+@torch.no_grad()
+def decode_all(latents: Latents, vae: AutoencoderKLWan) -> npt.NDArray[np.uint8]:
+    """Decode clean latents of B clips, (B, C, T, H, W) normalised, into frames (B, F, H, W, 3) RGB.
 
     One latent frame after another, each moved off the device at once: diffusers' own decode keeps the whole picture
     there, twice while it appends. The numbers are the same. Where the decoder works on tiles, it goes tile by tile.
@@ -28,11 +35,11 @@ def decode(latents: Latents, vae: AutoencoderKLWan) -> Clip:
     mean, std = _statistics(vae)
     z = latents.x.to(vae.device, vae.dtype) * std + mean
     pieces = [vae.decode(z).sample] if vae.use_tiling else streamed(z, vae)
-    return Clip(np.concatenate([_frames(piece) for piece in pieces]), latents.fps)
+    return np.concatenate([_frames(piece) for piece in pieces], axis=1)
 
 
 def streamed(z: Tensor, vae: AutoencoderKLWan) -> Iterator[Tensor]:
-    """The picture, (1, 3, F, H, W) in [-1, 1], a latent frame at a time, as `AutoencoderKLWan._decode` makes it."""
+    """The pictures, (B, 3, F, H, W) in [-1, 1], a latent frame at a time, as `AutoencoderKLWan._decode` makes it."""
     vae.clear_cache()
     try:
         for i, frame in enumerate(vae.post_quant_conv(z).split(1, dim=2)):
@@ -88,8 +95,8 @@ def _statistics(vae: AutoencoderKLWan) -> tuple[Tensor, Tensor]:
 
 
 def _frames(video: Tensor) -> npt.NDArray[np.uint8]:
-    """(1, 3, F, H, W) in [-1, 1] as (F, H, W, 3) RGB."""
+    """(B, 3, F, H, W) in [-1, 1] as (B, F, H, W, 3) RGB."""
     if not torch.isfinite(video).all():
         raise FloatingPointError("the decoded picture is not finite")
-    frames = ((video[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
-    return frames.permute(1, 2, 3, 0).contiguous().cpu().numpy()
+    frames = ((video.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
+    return frames.permute(0, 2, 3, 4, 1).contiguous().cpu().numpy()
