@@ -187,7 +187,7 @@ _BOUNDARY = 0.5
 _RESTART = 0.5
 _STRETCHES_S = 10
 _KNOWS = (
-    "It knows a ball, box, triangle, star, heart, moon, flower, fish, bird, boat, leaf or ring;"
+    "It knows one thing at a time: a ball, box, triangle, star, heart, moon, flower, fish, bird, boat, leaf or ring;"
     " red, orange, yellow, green, blue, purple, pink or white;"
     " in the night sky, over the sea, over green grass, in the desert or in the snow;"
     " that moves left, moves right, rises, falls, bounces, spins, grows or shrinks;"
