@@ -30,9 +30,10 @@ def denoise(
     """Walk `latents` along `sigmas` (falling, the first is theirs) by Euler steps; yields after every step.
 
     Yields the latents at the new sigma, and the clean estimate that the step was made with.
-    prompt: row 0 is the prompt; with guidance other than 1, row 1 is what to steer away from. together: both are asked
-    in one forward, which takes twice the memory. window: latent frames that the expert sees at once; longer latents are
-    seen in windows that overlap, and where they do, the velocities are blended (MultiDiffusion, arXiv 2302.08113).
+    latents: of B clips. prompt: the first B rows are their prompts; with guidance other than 1, the next B are what to
+    steer away from. together: both are asked in one forward, which takes twice the memory. window: latent frames that
+    the expert sees at once; longer latents are seen in windows that overlap, and where they do, the velocities are
+    blended (MultiDiffusion, arXiv 2302.08113).
 
     Raises:
         FloatingPointError: the expert's output is not finite.
@@ -75,20 +76,21 @@ def blended(latents: Latents, size: int | None, look: Callable[[Latents, str], T
 def _guided(
     expert: WanTransformer3DModel, latents: Latents, embeds: Tensor, guidance: float, together: bool, name: str
 ) -> Tensor:
-    """The guided velocity of one clip, or of its window of that name."""
+    """The guided velocity of clips, or of their window of that name."""
+    clips = len(latents.x)
     if guidance == 1.0:
-        return _velocity(expert, latents, embeds[:1], "cond" + name)
+        return _velocity(expert, latents, embeds[:clips], "cond" + name)
     if together:
-        prompted, empty = _velocity(expert, latents, embeds[:2], "cond" + name).chunk(2)
+        prompted, empty = _velocity(expert, latents, embeds[: 2 * clips], "cond" + name).chunk(2)
     else:
-        prompted = _velocity(expert, latents, embeds[:1], "cond" + name)
-        empty = _velocity(expert, latents, embeds[1:2], "uncond" + name)
+        prompted = _velocity(expert, latents, embeds[:clips], "cond" + name)
+        empty = _velocity(expert, latents, embeds[clips : 2 * clips], "uncond" + name)
     return flow.guide(prompted, empty, guidance)
 
 
 def _velocity(expert: WanTransformer3DModel, latents: Latents, embeds: Tensor, name: str) -> Tensor:
-    """What the expert predicts for one clip, once for each row of embeds. name: of the call's cache, if it has one."""
-    x = latents.x.to(expert.dtype).expand(len(embeds), -1, -1, -1, -1)
+    """What the expert predicts for the clips, once for each row of embeds. name: of the call's cache, if it has one."""
+    x = latents.x.to(expert.dtype).repeat(len(embeds) // len(latents.x), 1, 1, 1, 1)
     timestep = torch.full((len(embeds),), flow.TIMESTEPS * latents.sigma, device=x.device)
     with expert.cache_context(name):
         return expert(x, timestep, embeds).sample.float()  # type: ignore[no-any-return]
