@@ -107,12 +107,10 @@ def train(recipe: AutoencoderRecipe, runs: Path, start: AutoencoderKLWan | None 
 
 def _fit(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, frames: int, steps: int, folder: Path) -> None:
     run = Run(folder, vae, MuonAdamW(vae, recipe.lr))
-    batch = recipe.batch * (4 if frames == 1 else 1)
-    crops = Crops(recipe.seed, steps, batch, frames, recipe.crop, recipe.thing_weight)
-    drawn = iter(rendered(crops, None, recipe.renderers, run.step))
+    drawn = iter(rendered(Crops(recipe, frames, steps), None, recipe.renderers, run.step))
 
     def loss(step: int) -> Tensor:
-        x, weight = (v.to(vae.device, non_blocking=True) for v in next(drawn))
+        x, weight = (v.to(vae.device) for v in next(drawn))
         return reconstruction_loss(vae, recipe, x, weight, step)
 
     run.fit(steps, loss)

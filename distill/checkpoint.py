@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from distill import parallel
@@ -30,7 +31,7 @@ class Ema:
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.module.parameters()), list(module.parameters()), 1 - decay)
+        get_ema_multi_avg_fn(decay)(list(self.module.parameters()), list(module.parameters()), step)
 
 
 def cosine(step: int, steps: int, warmup: int, floor: float = 0.02) -> float:
@@ -45,7 +46,7 @@ class Run:
 
     Everything random in a step must come from (seed, rank, step) alone; then a resumed run equals an unbroken one.
     Several processes (`distill.parallel`) share a run: each takes its shard of a step, the first one writes.
-    half: on a GPU, products in bfloat16; on a CPU it would gain nothing.
+    bf16: on a GPU, products in bfloat16; on a CPU it would gain nothing.
     """
 
     def __init__(
@@ -54,12 +55,12 @@ class Run:
         model: nn.Module,
         optimizer: torch.optim.Optimizer | MuonAdamW,
         ema: Ema | None = None,
-        half: bool = False,
+        bf16: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.model, self.optimizer, self.ema = folder, model, optimizer, ema
         device = next(model.parameters()).device.type
-        self.precision = partial(torch.autocast, device, torch.bfloat16, enabled=half and device == "cuda")
+        self.precision = partial(torch.autocast, device, torch.bfloat16, enabled=bf16 and device == "cuda")
         self.step = 0
         self.rates = [group["lr"] for group in optimizer.param_groups]
         if (folder / "state.pt").exists():

@@ -64,7 +64,7 @@ class TeacherRecipe:
     high_steps: int = 6500
     low_steps: int = 5090
     still_share: float = 0.25  # of the high-noise expert's steps on single frames, five times as many at once
-    often: tuple[tuple[str, int], ...] = (("spins", 3), ("bounces", 2), ("night", 2))  # (motion or scene, times)
+    often: tuple[tuple[str, int], ...] = (("spins", 4), ("bounces", 2), ("night", 3))  # (motion or scene, times)
     low_layouts: float = 0.2  # share of its steps on whole clips at layout size, for direct mode
 
 
@@ -103,7 +103,7 @@ class Recipe:
     features: FeaturesRecipe = FeaturesRecipe()
 
 
-# The GPU recipe is the same with larger numbers, for one H100 and 16 cores; what came of it is in LOG.md.
+# The GPU recipe is the same with larger numbers, for one GPU and 16 cores. It has not been run yet.
 RECIPES = {
     "cpu": Recipe(),
     "gpu": Recipe(

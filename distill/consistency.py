@@ -19,7 +19,7 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import StudentRecipe
-from distill.data import Captions, LatentSet, gaussian, generator, pick, random
+from distill.data import Captions, LatentSet, gaussian, generator, generator_on, pick
 from distill.muon import MuonAdamW
 from distill.teacher import ADAM_NAMES, build, sample_boxes
 from wan_demo import flow
@@ -86,7 +86,7 @@ def train(
 
     def loss(step: int) -> Tensor:
         dice = generator(recipe.seed, parallel.shard(step))
-        rng = random(recipe.seed, parallel.shard(step), student.device)
+        rng = generator_on(student.device, recipe.seed, parallel.shard(step))
         x0, drift, texts = sampler(dice, rng)
         chosen = np.where(
             dice.random(len(x0)) < recipe.at_starts,
@@ -98,7 +98,7 @@ def train(
         embeds = (prompt, empty[: len(x0)], recipe.guidance)
         return consistency_loss(student, ema.module, teacher, x0, gaussian(x0, rng) + drift, levels, embeds)
 
-    Run(folder, student, MuonAdamW(student, recipe.lr, ADAM_NAMES), ema, half=True).fit(steps, loss, warmup=20)
+    Run(folder, student, MuonAdamW(student, recipe.lr, ADAM_NAMES), ema, bf16=True).fit(steps, loss, warmup=20)
     return ema.module
 
 

@@ -14,7 +14,8 @@ from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from distill import parallel
 from distill.captions import CODES, paraphrase
-from distill.world import PERIOD_S, TRAIN, Camera, Pair, Shot, What, draw, pair, parts, varied
+from distill.config import AutoencoderRecipe
+from distill.world import PERIOD_S, TRAIN, Camera, Combination, Shot, What, draw, pair, parts, varied
 from wan_demo.decode import normalised, to_pixels
 from wan_demo.presets import find
 from wan_demo.shapes import ClipShape
@@ -39,7 +40,7 @@ def generator(seed: int, step: int) -> np.random.Generator:
     return np.random.default_rng([seed, step])
 
 
-def random(seed: int, step: int, device: torch.device) -> torch.Generator:
+def generator_on(device: torch.device, seed: int, step: int) -> torch.Generator:
     """The random numbers of one training step, on a device."""
     made = torch.Generator(device)
     return made.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
@@ -60,38 +61,34 @@ def choose(rng: np.random.Generator, often: Often = ()) -> What:
     times, most = dict(often), max([n for _, n in often], default=1) ** 2
     while True:
         kind = rng.random()
-        what: What = pair(rng) if kind < PAIRS else TRAIN[int(rng.integers(len(TRAIN)))]
+        what: What = pair(rng, lively=rng.random() < 0.3) if kind < PAIRS else TRAIN[rng.integers(len(TRAIN))]
         shown = parts(what)
         weight = times.get(shown[0].scene, 1) * max(times.get(one.motion, 1) for one in shown)
         if rng.random() * most < weight:
             break
-    if isinstance(what, Pair):
-        lively = bool(rng.random() < 0.3)
-        return Pair(replace(what.first, lively=lively), replace(what.second, lively=lively))
-    return varied(what, rng) if kind < PAIRS + VARIED else what
+    return varied(what, rng) if isinstance(what, Combination) and kind < PAIRS + VARIED else what
 
 
+def language(rng: np.random.Generator) -> str:
+    """Of a training caption: one of CODES, English the most."""
+    return "en" if rng.random() < ENGLISH else CODES[rng.integers(len(CODES))]
+
+
+@dataclass(frozen=True)
 class Shots(Dataset[tuple[Tensor, ...]]):
     """Clip i of a seed through a camera: frames (F, H, W, 3) uint8, which latents the things touch, captions' tokens.
 
     A single frame is of a random moment. Without a tokenizer there are no captions.
     """
 
-    def __init__(
-        self,
-        camera: Camera,
-        seed: int,
-        count: int,
-        often: Often = (),
-        tokenizer: PreTrainedTokenizerFast | None = None,
-    ) -> None:
-        self.camera, self.seed, self.count, self.often, self.tokenizer = camera, seed, count, often, tokenizer
+    camera: Camera
+    seed: int
+    count: int
+    often: Often = ()
+    tokenizer: PreTrainedTokenizerFast | None = None
 
     def __len__(self) -> int:
         return self.count
-
-    def what(self, i: int) -> What:
-        return choose(generator(self.seed, i), self.often)
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor, Tensor]:
         rng = generator(self.seed, i)
@@ -103,14 +100,13 @@ class Shots(Dataset[tuple[Tensor, ...]]):
     def _captions(self, what: What, rng: np.random.Generator) -> Tensor:
         if self.tokenizer is None:
             return torch.zeros(0, 0, dtype=torch.int16)
-        codes = ["en" if rng.random() < ENGLISH else CODES[rng.integers(len(CODES))] for _ in range(CAPTIONS)]
-        texts = [paraphrase(what, rng, code) for code in codes]
+        texts = [paraphrase(what, rng, language(rng)) for _ in range(CAPTIONS)]
         ids: Tensor = self.tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
         return ids.to(torch.int16)
 
 
 def touched(shot: Shot) -> Tensor:
-    """Which latents (T, H, W) the things touch; latent t > 0 covers frames 4t-3 .. 4t."""
+    """Which latents (T, H, W), of 8x8 pixels, the things touch; latent t > 0 covers frames 4t-3 .. 4t."""
     frames, height, width = shot.frames.shape[:3]
     yy, xx = (np.mgrid[: height // 8, : width // 8] + 0.5) * 8 / height
     out = np.zeros(((frames + 3) // 4, *yy.shape), bool)
@@ -133,26 +129,29 @@ def _one_thread(_: int) -> None:
     cv2.setNumThreads(0)
 
 
+@dataclass(frozen=True)
 class Crops(Dataset[tuple[Tensor, ...]]):
     """The autoencoder's batch of each step: square crops near a thing, half at layout size, half at finish size.
 
-    Clips (B, 3, F, size, size) in [-1, 1], and weights (B, 1, F, size, size), larger on the moving things.
+    Clips (B, 3, F, size, size) in [-1, 1], and weights (B, 1, F, size, size), larger on the moving things. frames: of a
+    clip; of single ones there are four times as many.
     """
 
-    def __init__(self, seed: int, steps: int, batch: int, frames: int, size: int, thing_weight: float) -> None:
-        self.seed, self.steps, self.batch, self.frames, self.size = seed, steps, batch, frames, size
-        self.thing_weight = thing_weight
+    recipe: AutoencoderRecipe
+    frames: int
+    steps: int
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        rng = generator(self.seed, parallel.shard(step))
-        clips, weights = zip(*(self._crop(rng, FINISH if i % 2 else LAYOUT) for i in range(self.batch)), strict=True)
+        rng = generator(self.recipe.seed, parallel.shard(step))
+        batch = self.recipe.batch * (4 if self.frames == 1 else 1)
+        clips, weights = zip(*(self._crop(rng, FINISH if i % 2 else LAYOUT) for i in range(batch)), strict=True)
         return torch.stack(clips), torch.stack(weights)
 
     def _crop(self, rng: np.random.Generator, camera: Camera) -> tuple[Tensor, Tensor]:
-        size = self.size
+        size = self.recipe.crop
         start_s = rng.uniform(0, PERIOD_S - (self.frames - 1) / camera.fps)
         width, height = camera.width, camera.height
         shot = draw(choose(rng), int(rng.integers(2**31)), replace(camera, frames=self.frames, start_s=start_s))
@@ -163,7 +162,7 @@ class Crops(Dataset[tuple[Tensor, ...]]):
         for truth in shot.truths:
             cx, cy = (truth.centre * (width, height)).T[:, :, None, None]
             near |= np.hypot(xx - cx, yy - cy) < 1.25 * height * truth.radius[:, None, None]
-        weight = torch.from_numpy(1 + (self.thing_weight - 1) * near.astype(np.float32))
+        weight = torch.from_numpy(1 + (self.recipe.thing_weight - 1) * near.astype(np.float32))
         return to_pixels(shot.frames[:, y0 : y0 + size, x0 : x0 + size]), weight[None]
 
 
@@ -193,8 +192,7 @@ def encode_set(vae: AutoencoderKLWan, shots: Shots, batch: int = 8, renderers: i
     name = f"encode {shots.camera.width}x{shots.camera.height}"
     with tqdm(total=len(shots), desc=name, mininterval=5, disable=parallel.rank() > 0) as bar:
         for frames, where, ids in rendered(shots, batch, renderers):
-            x = frames.to(vae.device).permute(0, 4, 1, 2, 3).to(vae.dtype) / 127.5 - 1
-            encoded.append(normalised(x, vae).half().cpu())
+            encoded.append(normalised(to_pixels(frames.to(vae.device)), vae).half().cpu())
             near.append(where)
             texts.append(ids)
             bar.update(len(frames))

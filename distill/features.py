@@ -19,7 +19,7 @@ from distill.checkpoint import Run
 from distill.config import FeaturesRecipe
 from distill.data import generator
 from distill.things import Floats
-from distill.world import COLOURS, HELD_OUT, MOTIONS, SCENES, THINGS, TRAIN, Camera, Combination, Frames, draw
+from distill.world import ATTRIBUTES, HELD_OUT, THINGS, TRAIN, VALUES, Camera, Combination, Frames, draw
 from wan_demo.decode import to_pixels
 
 SHIPPED = Path(__file__).with_name("features.safetensors")
@@ -40,7 +40,7 @@ class Eye(nn.Module):
         self.frame = nn.Sequential(*layers, nn.Conv2d(64, 64, (HEIGHT // 16, WIDTH // 16)), nn.SiLU())
         self.time = nn.Sequential(nn.Conv1d(64, 64, 3), nn.SiLU(), nn.Conv1d(64, 64, 3, 2), nn.SiLU(), nn.Flatten())
         self.features = nn.Linear(64 * ((FRAMES - 4) // 2 + 1), SIZE)
-        sizes = (things, len(COLOURS), len(SCENES), len(MOTIONS))
+        sizes = (things, *(len(VALUES[name]) for name in ATTRIBUTES[1:]))
         self.heads = nn.ModuleList(nn.Linear(SIZE, n) for n in sizes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -53,14 +53,9 @@ class Eye(nn.Module):
         return features, [head(F.silu(features)) for head in self.heads]
 
 
-def labels(what: Combination) -> tuple[int, int, int, int]:
+def labels(what: Combination) -> list[int]:
     """Indices of thing, colour, scene and motion."""
-    return (
-        THINGS.index(what.thing),
-        list(COLOURS).index(what.colour),
-        list(SCENES).index(what.scene),
-        MOTIONS.index(what.motion),
-    )
+    return [VALUES[name].index(getattr(what, name)) for name in ATTRIBUTES]
 
 
 def train(recipe: FeaturesRecipe, runs: Path) -> Eye:

@@ -18,7 +18,7 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import TeacherRecipe
-from distill.data import FULL, Boxes, Captions, LatentSet, cut, gaussian, generator, pick, random, uniform
+from distill.data import FULL, Boxes, Captions, LatentSet, cut, gaussian, generator, generator_on, pick, uniform
 from distill.muon import MuonAdamW
 from distill.upsampler import enlarge
 from wan_demo import flow
@@ -72,7 +72,7 @@ def train_high(
     """Train `model` into the high-noise expert on clips and stills at layout size; returns the average weights."""
 
     def loss(step: int) -> Tensor:
-        rng = random(recipe.seed, parallel.shard(step), model.device)
+        rng = generator_on(model.device, recipe.seed, parallel.shard(step))
         source, batch = layouts, recipe.batch
         if generator(recipe.seed, parallel.shard(step)).random() < recipe.still_share:
             source, batch = stills, recipe.batch * layouts.x.shape[2]  # as many latents
@@ -96,7 +96,7 @@ def train_low(
 
     def loss(step: int) -> Tensor:
         dice = generator(recipe.seed + 1, parallel.shard(step))
-        rng = random(recipe.seed + 1, parallel.shard(step), model.device)
+        rng = generator_on(model.device, recipe.seed + 1, parallel.shard(step))
         if dice.random() < recipe.low_layouts:
             rows = pick(layouts, recipe.batch, rng)
             sigma = (FULL.boundary + MARGIN) * uniform(len(rows), rng)
@@ -138,7 +138,7 @@ def measure_drift(
     last, start = preset.schedule.high[-2], preset.schedule.low[0]
     drifts = []
     for first in range(0, len(small), recipe.batch):
-        rng, rows = random(recipe.seed + 2, first, high.device), slice(first, first + recipe.batch)
+        rng, rows = generator_on(high.device, recipe.seed + 2, first), slice(first, first + recipe.batch)
         x0, prompts = small.x[rows].float(), captions.embed(small.texts[rows], rng)
         x = flow.add_noise(x0, gaussian(x0, rng), last)
         timestep = torch.full((len(x),), flow.TIMESTEPS * last, device=x.device)
@@ -168,5 +168,5 @@ def _fit(
     model: WanTransformer3DModel, loss: Callable[[int], Tensor], recipe: TeacherRecipe, steps: int, folder: Path
 ) -> WanTransformer3DModel:
     ema = Ema(model, recipe.ema)
-    Run(folder, model, MuonAdamW(model, recipe.lr, ADAM_NAMES), ema, half=True).fit(steps, loss)
+    Run(folder, model, MuonAdamW(model, recipe.lr, ADAM_NAMES), ema, bf16=True).fit(steps, loss)
     return ema.module

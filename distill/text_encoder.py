@@ -16,13 +16,13 @@ from distill import parallel
 from distill.captions import CODES, paraphrase
 from distill.checkpoint import Run
 from distill.config import TextRecipe
-from distill.data import ENGLISH, choose, generator
-from distill.scenery import SCENES
+from distill.data import choose, generator, language
 from distill.tokenizer import build_tokenizer
-from distill.world import COLOURS, HELD_OUT, MOTIONS, SIZES, SPEEDS, THINGS, What, pair, parts, varied
+from distill.world import HELD_OUT, THINGS, VALUES, What, pair, parts, varied
 
-OF_SCENE = (len(SCENES), 2)  # how many scenes there are, and ways to be lively
-OF_THING = (len(THINGS) + 1, len(COLOURS), len(MOTIONS), len(SIZES) + 1, len(SPEEDS) + 1)
+READ = ("thing", "colour", "motion", "size", "speed")  # of each thing
+OF_SCENE = (len(VALUES["scene"]), 2)  # how many scenes there are, and ways to be lively
+OF_THING = tuple(len(VALUES[name]) + (name == "thing") for name in READ)  # one more thing: none
 NO_THING = len(THINGS)
 UNASKED = -100  # what cross_entropy passes over
 
@@ -46,10 +46,8 @@ def build(vocabulary: int) -> UMT5EncoderModel:
 def labels(what: What) -> list[int]:
     """Indices of scene and liveliness, and of thing, colour, motion, size and speed of the first and the second."""
     shown = parts(what)
-    out = [list(SCENES).index(shown[0].scene), int(what.lively)]
-    for one in shown:
-        out += [THINGS.index(one.thing), list(COLOURS).index(one.colour), MOTIONS.index(one.motion)]
-        out += [["", *SIZES].index(one.size), ["", *SPEEDS].index(one.speed)]
+    out = [VALUES["scene"].index(shown[0].scene), int(what.lively)]
+    out += [VALUES[name].index(getattr(one, name)) for one in shown for name in READ]
     return out if len(shown) == 2 else [*out, NO_THING, *[UNASKED] * (len(OF_THING) - 1)]
 
 
@@ -85,8 +83,7 @@ def train(recipe: TextRecipe, runs: Path) -> tuple[PreTrainedTokenizerFast, UMT5
     def loss(step: int) -> Tensor:
         rng = generator(recipe.seed, parallel.shard(step))
         chosen = [choose(rng) for _ in range(recipe.batch)]
-        codes = ["en" if rng.random() < ENGLISH else CODES[rng.integers(len(CODES))] for _ in chosen]
-        logits = read(reader, tokenizer, [paraphrase(c, rng, code) for c, code in zip(chosen, codes, strict=True)])
+        logits = read(reader, tokenizer, [paraphrase(what, rng, language(rng)) for what in chosen])
         truth = torch.tensor([labels(c) for c in chosen])
         return torch.stack([F.cross_entropy(row, truth[:, i]) for i, row in enumerate(logits)]).sum()
 

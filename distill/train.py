@@ -1,7 +1,7 @@
 """The training verbs, each run in every process of `distill.parallel`; the first process writes the weights."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def train_text(recipe: Recipe, runs: Path) -> None:
     tokenizer, encoder, shares = text_encoder.train(recipe.text, runs)
     if parallel.rank() == 0:
         export.text(tokenizer, encoder, runs / "pocket")
-        _tell(list(shares), list(shares.values()))
+        _tell(shares)
 
 
 def train_autoencoder(recipe: Recipe, runs: Path) -> None:
@@ -91,11 +91,11 @@ def train_student(recipe: Recipe, runs: Path) -> None:
 def train_features(recipe: Recipe, runs: Path) -> None:
     eye = features.train(recipe.features, runs)
     if parallel.rank() == 0:
-        _tell(ATTRIBUTES, features.accuracy(eye))
+        _tell(dict(zip(ATTRIBUTES, features.accuracy(eye), strict=True)))
 
 
-def _tell(names: Sequence[str], shares: Sequence[float]) -> None:
-    print({name: round(share, 4) for name, share in zip(names, shares, strict=True)}, flush=True)
+def _tell(shares: Mapping[str, float]) -> None:
+    print({name: round(share, 4) for name, share in shares.items()}, flush=True)
 
 
 def begun(runs: Path, name: str) -> WanTransformer3DModel | None:
@@ -115,6 +115,11 @@ class Materials:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(self.weights / "tokenizer")
         encoder = UMT5EncoderModel.from_pretrained(self.weights / "text_encoder", dtype=torch.float32)
         return Captions(tokenizer, encoder.eval().to(self.plan.device))
+
+    @cached_property
+    def vae(self) -> AutoencoderKLWan:
+        vae = AutoencoderKLWan.from_pretrained(self.weights / "vae", torch_dtype=torch.float32).eval()
+        return by_onednn(vae.to(self.plan.device), torch.device(self.plan.device))
 
     @cached_property
     def layouts(self) -> LatentSet:
@@ -140,13 +145,10 @@ class Materials:
         return teacher.measure_drift(self.plan, preset, high, self.small, self.finishes, self.captions, enlarger)
 
     def _set(self, name: str, camera: Camera, seed: int, count: int) -> LatentSet:
-        vae = AutoencoderKLWan.from_pretrained(self.weights / "vae", torch_dtype=torch.float32)
         path = self.runs / "latents" / f"{name}-{parallel.rank()}.pt"
-        shots = Shots(camera, seed + parallel.rank(), count, self.plan.often, self.captions.tokenizer)
         plan = self.plan
-        vae = by_onednn(vae.eval().to(plan.device), torch.device(plan.device))
-        made = cached_set(path, vae, shots, plan.encoded, plan.renderers)
-        return made.to(plan.device)
+        shots = Shots(camera, seed + parallel.rank(), count, plan.often, self.captions.tokenizer)
+        return cached_set(path, self.vae, shots, plan.encoded, plan.renderers).to(plan.device)
 
 
 VERBS = {

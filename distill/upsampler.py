@@ -14,7 +14,7 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import UpsamplerRecipe
-from distill.data import FULL, LatentSet, gaussian, pick, random, uniform
+from distill.data import FULL, LatentSet, gaussian, generator_on, pick, uniform
 from distill.muon import MuonAdamW
 from wan_demo.upsample import upsample
 from wan_demo.values import Latents
@@ -49,7 +49,7 @@ def train(
     model = (start or build(small.x.shape[1])).to(recipe.device).train()
 
     def loss(step: int) -> Tensor:
-        rng = random(recipe.seed, parallel.shard(step), model.device)
+        rng = generator_on(model.device, recipe.seed, parallel.shard(step))
         rows = pick(small, recipe.batch, rng)
         x, wanted = small.x[rows].float(), finishes.x[rows].float()
         x = x + recipe.noise * uniform(len(rows), rng).view(-1, 1, 1, 1, 1) * gaussian(x, rng)
@@ -58,5 +58,5 @@ def train(
         return error
 
     ema = Ema(model, 0.99)
-    Run(runs / "upsampler", model, MuonAdamW(model, recipe.lr), ema, half=True).fit(recipe.steps, loss)
+    Run(runs / "upsampler", model, MuonAdamW(model, recipe.lr), ema, bf16=True).fit(recipe.steps, loss)
     return ema.module

@@ -35,11 +35,17 @@ PAIR_BREADTH, PAIR_RADIUS = 0.46, 0.8  # of what a thing of two goes sideways, a
 PERIOD_S = 2.0  # the time one motion takes
 RIM = 0.14  # width of the darker rim, in radii
 RIM_SHADE = 0.62
-
-
-ATTRIBUTES = ("thing", "colour", "scene", "motion")
 SIZES = {"small": 0.66, "big": 1.25}  # times the usual radius
 SPEEDS = {"slowly": 0.5, "fast": 1.6}  # times the usual way in the same time
+ATTRIBUTES = ("thing", "colour", "scene", "motion")
+VALUES: dict[str, tuple[str, ...]] = {  # of each attribute that is a word; "" where none is said
+    "thing": THINGS,
+    "colour": tuple(COLOURS),
+    "scene": tuple(SCENES),
+    "motion": MOTIONS,
+    "size": ("", *SIZES),
+    "speed": ("", *SPEEDS),
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -105,16 +111,22 @@ HELD_OUT = tuple(c for c in ALL if c.held_out)
 _NUMBERS = {c: i for i, c in enumerate(ALL)}
 
 
-def pair(rng: np.random.Generator, held_out: bool = False) -> Pair:
+_TOGETHER = {held: [p for p in combinations(THINGS, 2) if _tenth(*sorted(p)) == held] for held in (False, True)}
+
+
+def pair(rng: np.random.Generator, held_out: bool = False, lively: bool = False) -> Pair:
     """A random pair, of things that are held out as a pair or not; neither half is a held-out combination."""
-    apart = [p for p in combinations(THINGS, 2) if _tenth(*sorted(p)) == held_out]
-    things, scene = rng.permutation(apart[rng.integers(len(apart))]), list(SCENES)[rng.integers(len(SCENES))]
+    options = _TOGETHER[held_out]
+    things, scene = rng.permutation(options[rng.integers(len(options))]), list(SCENES)[rng.integers(len(SCENES))]
     while True:
         colours = rng.permutation(list(COLOURS))[:2]
         motions = (MOTIONS[i] for i in rng.integers(len(MOTIONS), size=2))
-        halves = [Combination(str(t), str(c), scene, m) for t, c, m in zip(things, colours, motions, strict=True)]
-        if not any(half.held_out for half in halves):
-            return Pair(*halves)
+        first, second = (
+            Combination(str(t), str(c), scene, m, lively=lively)
+            for t, c, m in zip(things, colours, motions, strict=True)
+        )
+        if not (first.held_out or second.held_out):
+            return Pair(first, second)
 
 
 def varied(what: Combination, rng: np.random.Generator) -> Combination:

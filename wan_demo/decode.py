@@ -75,9 +75,9 @@ def encode(clip: Clip, vae: AutoencoderKLWan) -> Latents:
     return Latents(normalised(to_pixels(clip.frames)[None], vae), 0.0, clip.fps)
 
 
-def to_pixels(frames: npt.NDArray[np.uint8]) -> Tensor:
-    """uint8 (F, H, W, 3) -> float32 (3, F, H, W) in [-1, 1]."""
-    return torch.from_numpy(frames).permute(3, 0, 1, 2).float() / 127.5 - 1
+def to_pixels(frames: npt.NDArray[np.uint8] | Tensor) -> Tensor:
+    """uint8 (..., F, H, W, 3) -> float32 (..., 3, F, H, W) in [-1, 1], on the device that they are on."""
+    return torch.as_tensor(frames).movedim(-1, -4).float() / 127.5 - 1
 
 
 @torch.no_grad()

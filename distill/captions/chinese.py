@@ -94,7 +94,6 @@ LANGUAGE = Language(
         "一段 {s} {n} {v} 和 {n2} {v2} 的 视频",
         "看 ， {n} {v} ， {n2} {v2} ， {s}",
     ),
-    # A size stands right before the thing, or has 的: 大 before 红色 would be a red of its own.
     small={
         "flower": ("朵:小花",),
         "fish": ("条:小鱼", "条:小鱼儿"),
@@ -102,6 +101,7 @@ LANGUAGE = Language(
         "boat": ("艘:小船",),
         "leaf": ("片:小叶子",),
     },
+    # A size stands right before the thing, or has 的: 大 before 红色 would be a red of its own.
     sizes={
         "small": ("小小 的|小", "很 小 的|小", "小型 的|小型"),
         "big": ("很 大 的|大", "大大 的|大", "巨大 的|巨型", "大型 的|大型"),

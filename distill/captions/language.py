@@ -29,10 +29,9 @@ class Language:
     Another mark is the word that a thing is counted with: "朵:花". mark: where a thing has none.
     nouns: with {thing}, {colour} and maybe {mark}; forms: with {n} noun, {s} scene, {v} verb, {p} the verb's second
     form; pairs: also with {n2}, {v2}, {p2} of the second thing. The first of each makes the plain caption.
-    sized: nouns with {size}, and {size2} for its second form. lively: with {t} the sentence, {l} of life, {l2} its
-    second form. small: words for a small thing, beside "small" and its word. motions, sizes, life: "first form|second
-    form", or one form that is both. speeds: with "@" for the
-    verb, or for what stands before its "~".
+    sized: nouns with {size}, and {size2} for its second form. small: words for a small thing, beside the word "small".
+    lively: with {t} the sentence, {l} of life, {l2} its second form. motions, sizes, life: "first form|second form", or
+    one form that is both. speeds: with "@" for the verb, or for what stands before its "~".
     spaced: False where spaces only part words in these tables, and are not written. tidy: mends a whole sentence.
     """
 
@@ -44,7 +43,7 @@ class Language:
     forms: tuple[str, ...]
     pairs: tuple[str, ...] = ()
     sizes: Words = field(default_factory=dict)
-    small: Words = field(default_factory=dict)  # words for small things
+    small: Words = field(default_factory=dict)
     sized: tuple[str, ...] = ()
     speeds: Words = field(default_factory=dict)
     life: Words = field(default_factory=dict)  # what moves in each scene

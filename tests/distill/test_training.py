@@ -46,14 +46,14 @@ def test_an_inflated_autoencoder_shows_a_still_clip_as_its_frame(vae: Autoencode
 
 
 def test_autoencoder_loss_has_gradients_everywhere(vae: AutoencoderKLWan) -> None:
-    recipe = AutoencoderRecipe(shrink_share=0.0)
-    x, weight = data.Crops(1, 1, 1, 5, 32, 5.0)[0]
+    recipe = AutoencoderRecipe(batch=1, crop=32, shrink_share=0.0)
+    x, weight = data.Crops(recipe, 5, 1)[0]
     autoencoder.reconstruction_loss(vae, recipe, x, weight, 0).backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in vae.parameters())
 
 
 def test_batches_are_a_function_of_seed_and_step() -> None:
-    crops = data.Crops(1, 6, 2, 5, 32, 5.0)
+    crops = data.Crops(AutoencoderRecipe(batch=2, crop=32), 5, 6)
     (one, weight), (same, _), (other, _) = (crops[step] for step in (4, 4, 5))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
@@ -74,8 +74,8 @@ def test_what_is_rendered_by_helpers_is_what_is_rendered_here() -> None:
 
 
 def test_training_sees_nothing_that_is_held_out() -> None:
-    shots = data.Shots(data.STILL, seed=3, count=400, often=(("spins", 3), ("night", 2)))
-    whats = [shots.what(i) for i in range(400)]
+    rng = data.generator(3, 0)
+    whats = [data.choose(rng, (("spins", 3), ("night", 2))) for _ in range(400)]
     pairs = [what for what in whats if isinstance(what, Pair)]
     assert 0.3 < len(pairs) / len(whats) < 0.7
     assert not any(what.held_out for what in whats)
@@ -94,10 +94,10 @@ def test_captions_are_tokens_of_what_a_clip_shows() -> None:
     assert not (ids == tokenizer.unk_token_id).any()
     encoder = text_encoder.build(len(tokenizer)).eval()
     captions = data.Captions(tokenizer, encoder, dropped=0.0)
-    made = captions.embed(ids, data.random(1, 0, torch.device("cpu")))
+    made = captions.embed(ids, data.generator_on(torch.device("cpu"), 1, 0))
     options = encode_prompts([tokenizer.decode(row, skip_special_tokens=True) for row in ids[0]], tokenizer, encoder)
     assert min((made[0] - row).abs().max() for row in options.embeds) < 1e-4
-    empty = data.Captions(tokenizer, encoder, dropped=1.0).embed(ids, data.random(1, 0, torch.device("cpu")))
+    empty = data.Captions(tokenizer, encoder, dropped=1.0).embed(ids, data.generator_on(torch.device("cpu"), 1, 0))
     torch.testing.assert_close(empty, captions.empty(4))
 
 
@@ -106,7 +106,7 @@ def test_encoded_sets_know_where_the_thing_is(vae: AutoencoderKLWan) -> None:
     made = data.encode_set(vae, shots, batch=2)
     assert made.x.shape == (3, autoencoder.Z_DIM, 2, 4, 8)
     assert made.near.flatten(1).any(1).all()
-    boxes = data.cut(made, 2 * made.x, torch.tensor([0, 2]), (1, 2, 4), data.random(0, 0, torch.device("cpu")))
+    boxes = data.cut(made, 2 * made.x, torch.tensor([0, 2]), (1, 2, 4), data.generator_on(torch.device("cpu"), 0, 0))
     assert boxes.x0.shape == (2, autoencoder.Z_DIM, 1, 2, 4)
     assert boxes.near.shape == (2, 1, 2, 4)
     assert torch.equal(boxes.drift, 2 * boxes.x0), "both are cut at the same place"
