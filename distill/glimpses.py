@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from distill.scenery import RGB, SCENES
+from distill.scenery import LIGHTS, RGB, SCENES, gradient
 from distill.stencils import GRID, SPAN
 from distill.things import Floats
 from distill.world import COLOURS, Frames
@@ -27,13 +27,14 @@ BODY, BAND = (0.35, 1.0), (0.17, 0.33)  # how deep inside a silhouette its colou
 NEARLY = 30.0  # distance in RGB of a background from what its scene has there
 COLOUR_RANGE, SCENE_RANGE = 55.0, 26.0  # distance in RGB; mean absolute difference, of sky and of ground
 
-Light = tuple[RGB, float, int]  # colour, most of it mixed in, greatest height in px
-# Crests and stars (a white thing's outline is as pale as a star, but higher); and what lively scenes show besides.
-LIGHTS: dict[str, Light] = {"sea": ((226, 240, 244), 0.5, LINES), "night": ((210, 214, 240), 0.85, 14)}
-MOVING: dict[str, Light] = {
-    "grass": ((252, 253, 255), 0.95, LINES),
-    "desert": ((255, 240, 206), 0.8, LINES),
-    "snow": ((250, 252, 255), 0.85, LINES),
+Spot = tuple[RGB, float, int]  # colour of a soft light, most of it mixed in, greatest height in px
+# Crests and stars, which still scenes show too (a white thing's outline is as pale as a star, but higher), and others.
+SPOTS = {
+    "sea": (0.5, LINES, True),
+    "night": (0.85, 14, True),
+    "grass": (0.95, LINES, False),
+    "desert": (0.8, LINES, False),
+    "snow": (0.85, LINES, False),
 }
 
 Mask = npt.NDArray[np.uint8]
@@ -56,10 +57,10 @@ class Glimpse:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """What lies behind: the rows' colours (LINES, 3), and the soft spots that may be seen on it."""
+    """What lies behind: the rows' colours (LINES, 3), and the soft lights that may be seen on it."""
 
     rows: Floats
-    light: Light | None
+    spot: Spot | None
 
 
 def prepare(frame: Frames) -> Floats:
@@ -77,7 +78,7 @@ def scene_of(rows: Floats) -> tuple[str | None, Floats]:
     fits = []
     for name, look in SCENES.items():
         for line in np.linspace(*look.horizon, 12):
-            sky, ground = _blend(look.sky, y / line), _blend(look.ground, (y - line) / (1 - line))
+            sky, ground = gradient(look.sky, y / line), gradient(look.ground, (y - line) / (1 - line))
             off = [np.abs(rows - sky)[y < line - 0.03].mean(), np.abs(rows - ground)[y > line + 0.03].mean()]
             fits.append((float(max(off)), name, np.where((y < line)[:, None], sky, ground)))
     error, name, ideal = min(fits, key=lambda fit: fit[0])
@@ -95,9 +96,10 @@ def cleared(pictures: Floats, rows: Floats, ideal: Floats) -> Floats:
     return better
 
 
-def _blend(ends: tuple[RGB, RGB], t: Floats) -> Floats:
-    top, bottom = np.array(ends, np.float32)
-    return np.asarray(top + np.clip(t, 0, 1)[:, None] * (bottom - top), np.float32)
+def spot(scene: str) -> tuple[Spot, bool]:
+    """What soft lights a scene shows, and whether it does so when still."""
+    most, highest, always = SPOTS[scene]
+    return (LIGHTS[scene].colour, most, highest), always
 
 
 def look(picture: Floats, backdrop: Backdrop, things: int = 1) -> list[Glimpse]:
@@ -135,12 +137,12 @@ def _open(picture: Floats, distance: Floats, mask: Mask, centre: tuple[float, fl
 
 def from_background(picture: Floats, backdrop: Backdrop) -> Floats:
     """(LINES, W): how far each pixel is, in RGB, from what may lie behind it: a mixture of the colours a little above
-    and below (the horizon waves, and is soft), or the scene's own soft spots."""
+    and below (the horizon waves, and is soft), or the scene's own soft lights."""
     row, rows = np.arange(LINES), backdrop.rows
-    distance = from_segments(picture, rows[np.maximum(row - WAVE, 0)], rows[np.minimum(row + WAVE, LINES - 1)])
-    if backdrop.light:
-        light, most, highest = backdrop.light
-        from_light = from_segments(picture, rows, (rows + most * (np.array(light) - rows)).astype(np.float32))
+    distance = _from_segments(picture, rows[np.maximum(row - WAVE, 0)], rows[np.minimum(row + WAVE, LINES - 1)])
+    if backdrop.spot:
+        light, most, highest = backdrop.spot
+        from_light = _from_segments(picture, rows, (rows + most * (np.array(light) - rows)).astype(np.float32))
         lit = (distance > STANDS_OUT) & (from_light < STANDS_OUT)
         _, labels, stats, _ = cv2.connectedComponentsWithStats(lit.astype(np.uint8))
         low = stats[:, cv2.CC_STAT_HEIGHT] <= highest
@@ -148,7 +150,7 @@ def from_background(picture: Floats, backdrop: Backdrop) -> Floats:
     return distance
 
 
-def from_segments(picture: Floats, starts: Floats, ends: Floats) -> Floats:
+def _from_segments(picture: Floats, starts: Floats, ends: Floats) -> Floats:
     """(H, W): distance of each pixel from its row's segment in colour space, starts and ends (H, 3)."""
     way = ends - starts
     offset = picture - starts[:, None]

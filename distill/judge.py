@@ -15,19 +15,18 @@ import numpy as np
 
 from distill.glimpses import (
     DISC,
-    LIGHTS,
     LINES,
-    MOVING,
     STANDS_OUT,
     Backdrop,
     Glimpse,
-    Light,
+    Spot,
     cleared,
     covered,
     from_background,
     look,
     prepare,
     scene_of,
+    spot,
 )
 from distill.stencils import SYMMETRY, band, overlap, turns
 from distill.things import HOLES, Floats
@@ -171,12 +170,12 @@ def _behind(pictures: list[Floats], things: int = 1) -> tuple[str | None, bool |
     if things == 2:
         rows = cleared(few, rows, ideal)
     # Lights that only a lively scene shows are not looked for in a still one, where they could hide a part of a thing.
-    light = (LIGHTS | MOVING)[scene]
+    light, always = spot(scene)
     lively = _lively(few, rows, light)
-    return scene, lively, Backdrop(rows, light if lively else LIGHTS.get(scene))
+    return scene, lively, Backdrop(rows, light if lively or always else None)
 
 
-def _lively(pictures: Floats, rows: Floats, light: Light) -> bool | None:
+def _lively(pictures: Floats, rows: Floats, light: Spot) -> bool | None:
     """Whether enough of the background, as far as no thing covers it, turns to the light and back over time."""
     each = [covered(from_background(picture, Backdrop(rows, light)) > STANDS_OUT) for picture in pictures]
     things = cv2.morphologyEx(np.maximum.reduce(each), cv2.MORPH_OPEN, DISC[5])

@@ -36,13 +36,14 @@ def background(scene: str, width: int, height: int, rng: np.random.Generator) ->
     y = ((np.arange(height, dtype=np.float32) + 0.5) / height)[:, None]
     x = ((np.arange(width, dtype=np.float32) + 0.5) / width)[None, :]
     line = rng.uniform(*look.horizon) + look.hills * np.sin(2 * math.pi * (x * rng.uniform(0.8, 1.6) + rng.uniform()))
-    sky = _gradient(look.sky, y / line)
-    ground = _gradient(look.ground, (y - line) / (1 - line))
+    sky = gradient(look.sky, y / line)
+    ground = gradient(look.ground, (y - line) / (1 - line))
     picture = sky + coverage((line - y) * height) * (ground - sky)
     return picture, float(line.max())
 
 
-def _gradient(ends: tuple[RGB, RGB], t: Floats) -> Floats:
+def gradient(ends: tuple[RGB, RGB], t: Floats) -> Floats:
+    """The colours (..., 3) of a gradient's two ends at t (...), 0 at the first and 1 at the second."""
     top, bottom = (np.array(c, np.float32) for c in ends)
     return top + np.clip(t, 0, 1)[..., None] * (bottom - top)
 

@@ -6,6 +6,7 @@ import pytest
 
 from distill.judge import Reading, judge, score
 from distill.world import ALL, COLOURS, HELD_OUT, MOTIONS, Camera, Combination, Frames, draw
+from tests.distill.clips import degraded
 
 FINISH = Camera(33, 16, 224, 128)
 LAYOUT = Camera(17, 8, 112, 64)
@@ -20,14 +21,6 @@ def named(what: str) -> Combination:
 def shot(what: str, seed: int = 1, camera: Camera = FINISH) -> Frames:
     """The clip of "thing, colour, scene, motion"."""
     return draw(named(what), seed, camera).frames
-
-
-def degraded(frames: Frames, seed: int, blur_px: float = 1.2) -> Frames:
-    """What a small decoder does: soft edges, noise, a slight tint."""
-    rng = np.random.default_rng(seed)
-    soft = np.stack([cv2.GaussianBlur(f.astype(np.float32), (0, 0), blur_px) for f in frames])
-    noisy = soft * rng.uniform(0.95, 1.05, 3) + rng.normal(0, 5, soft.shape)
-    return np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize(

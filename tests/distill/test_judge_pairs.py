@@ -1,7 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
@@ -21,19 +20,12 @@ from distill.world import (
     parts,
     varied,
 )
+from tests.distill.clips import degraded
 
 FINISH = Camera(33, 16, 224, 128)
 LAYOUT = Camera(17, 8, 112, 64)
 SLOW = Camera(17, 8, 224, 128)  # the pixels of the one, the times of the other
 BALL, STAR = Combination("ball", "red", "sea", "rises"), Combination("star", "blue", "sea", "moves left")
-
-
-def degraded(frames: Frames, seed: int) -> Frames:
-    """What a small decoder does: soft edges, noise, a slight tint."""
-    rng = np.random.default_rng(seed)
-    soft = np.stack([cv2.GaussianBlur(f.astype(np.float32), (0, 0), 1.2) for f in frames])
-    noisy = soft * rng.uniform(0.95, 1.05, 3) + rng.normal(0, 5, soft.shape)
-    return np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
 
 
 def some_varied(count: int) -> list[What]:
@@ -44,10 +36,7 @@ def some_varied(count: int) -> list[What]:
 def some_pairs(count: int) -> list[What]:
     """Held-out pairs, every other one in lively scenery."""
     rng = np.random.default_rng(0)
-    pairs = [pair(rng, held_out=True) for _ in range(count)]
-    return [
-        Pair(replace(p.first, lively=i % 2 == 0), replace(p.second, lively=i % 2 == 0)) for i, p in enumerate(pairs)
-    ]
+    return [pair(rng, held_out=True, lively=i % 2 == 0) for i in range(count)]
 
 
 def told(readings: tuple[Reading, ...], what: What) -> bool:
