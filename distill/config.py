@@ -66,6 +66,11 @@ class TeacherRecipe:
     still_share: float = 0.25  # of the high-noise expert's steps on single frames, five times as many at once
     often: tuple[tuple[str, int], ...] = (("spins", 4), ("bounces", 2), ("night", 3))  # (motion or scene, times)
     low_layouts: float = 0.2  # share of its steps on whole clips at layout size, for direct mode
+    # What follows can be switched off, or on; what each does is in LOG.md.
+    temporal: bool = True  # attention across latent frames
+    boxes: bool = True  # the low-noise expert learns from boxes cut from clips at finish size, not from whole ones
+    motion: float = 0.0  # weight of the motion loss
+    checkpointing: bool = False  # less memory: what a block computed is computed again on the way back
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import StudentRecipe
-from distill.data import Captions, LatentSet, gaussian, generator, generator_on, pick
+from distill.data import Captions, Examples, LatentSet, gaussian, generator, generator_on, pick
 from distill.muon import MuonAdamW
-from distill.teacher import ADAM_NAMES, build, sample_boxes
+from distill.teacher import ADAM_NAMES, build, cut_boxes
 from wan_demo import flow
 
-Sampler = Callable[[np.random.Generator, torch.Generator], tuple[Tensor, Tensor | float, Tensor]]
+Sampler = Callable[[np.random.Generator, torch.Generator], Examples]
 
 
 def grid(edges: Sequence[float], points: int) -> list[tuple[float, float, float]]:
@@ -74,7 +74,7 @@ def train(
 ) -> WanTransformer3DModel:
     """Distil `teacher` into a student that takes the steps of `edges`; returns its average weights.
 
-    sampler(dice, rng) gives x0 (B, C, T, H, W), what is added to its noise, and captions (B, K, L).
+    sampler(dice, rng) gives what a step learns from.
     """
     student = build().to(recipe.device)
     student.load_state_dict(teacher.state_dict())
@@ -87,16 +87,17 @@ def train(
     def loss(step: int) -> Tensor:
         dice = generator(recipe.seed, parallel.shard(step))
         rng = generator_on(student.device, recipe.seed, parallel.shard(step))
-        x0, drift, texts = sampler(dice, rng)
+        some = sampler(dice, rng)
+        count = len(some.x)
         chosen = np.where(
-            dice.random(len(x0)) < recipe.at_starts,
-            dice.choice(starts, size=len(x0)),
-            dice.integers(len(small), size=len(x0)),
+            dice.random(count) < recipe.at_starts,
+            dice.choice(starts, size=count),
+            dice.integers(len(small), size=count),
         )
         levels = torch.tensor([small[i] for i in chosen], dtype=torch.float32, device=student.device)
-        prompt = captions.embed(texts, rng)
-        embeds = (prompt, empty[: len(x0)], recipe.guidance)
-        return consistency_loss(student, ema.module, teacher, x0, gaussian(x0, rng) + drift, levels, embeds)
+        embeds = (captions.embed(some.texts, rng), empty[:count], recipe.guidance)
+        noise = gaussian(some.x, rng) + some.drift
+        return consistency_loss(student, ema.module, teacher, some.x, noise, levels, embeds)
 
     Run(folder, student, MuonAdamW(student, recipe.lr, ADAM_NAMES), ema, bf16=True).fit(steps, loss, warmup=20)
     return ema.module
@@ -105,18 +106,9 @@ def train(
 def layout_sampler(layouts: LatentSet, batch: int) -> Sampler:
     """Whole clips at layout size."""
 
-    def sample(_: np.random.Generator, rng: torch.Generator) -> tuple[Tensor, float, Tensor]:
-        rows = pick(layouts, batch, rng)
-        return layouts.x[rows].float(), 0.0, layouts.texts[rows]
-
-    return sample
+    return lambda _, rng: layouts.examples(pick(layouts, batch, rng))
 
 
 def box_sampler(finishes: LatentSet, drift: Tensor, batch: int) -> Sampler:
     """Boxes of clips at finish size, with the drift that the chain starts them with."""
-
-    def sample(dice: np.random.Generator, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        boxes = sample_boxes(finishes, drift, batch, dice, rng)
-        return boxes.x0, boxes.drift, boxes.texts
-
-    return sample
+    return lambda dice, rng: cut_boxes(finishes, drift, batch, dice, rng)

@@ -1,6 +1,6 @@
 """Drawn clips for training, each a function of its seed, so that a resumed training sees what it would have seen."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 from distill import parallel
 from distill.captions import CODES, paraphrase
 from distill.config import AutoencoderRecipe
-from distill.world import PERIOD_S, TRAIN, Camera, Combination, Shot, What, draw, pair, parts, varied
+from distill.measures import flow_lengths
+from distill.world import PERIOD_S, TRAIN, Camera, Combination, Frames, Shot, What, draw, pair, parts, varied
 from wan_demo.decode import normalised, to_pixels
 from wan_demo.presets import find
 from wan_demo.shapes import ClipShape
@@ -76,7 +77,7 @@ def language(rng: np.random.Generator) -> str:
 
 @dataclass(frozen=True)
 class Shots(Dataset[tuple[Tensor, ...]]):
-    """Clip i of a seed through a camera: frames (F, H, W, 3) uint8, which latents the things touch, captions' tokens.
+    """Clip i of a seed through a camera: frames (F, H, W, 3) uint8, where the things are, what moves, captions' tokens.
 
     A single frame is of a random moment. Without a tokenizer there are no captions.
     """
@@ -90,12 +91,12 @@ class Shots(Dataset[tuple[Tensor, ...]]):
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, i: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rng = generator(self.seed, i)
         what = choose(rng, self.often)
         start_s = rng.uniform(0, PERIOD_S) if self.camera.frames == 1 else 0.0
         shot = draw(what, int(rng.integers(2**31)), replace(self.camera, start_s=start_s))
-        return torch.from_numpy(shot.frames), touched(shot), self._captions(what, rng)
+        return torch.from_numpy(shot.frames), touched(shot), moving(shot.frames), self._captions(what, rng)
 
     def _captions(self, what: What, rng: np.random.Generator) -> Tensor:
         if self.tokenizer is None:
@@ -114,6 +115,15 @@ def touched(shot: Shot) -> Tensor:
         for i, ((x, y), radius) in enumerate(zip(truth.centre, truth.radius, strict=True)):
             out[(i + 3) // 4] |= np.hypot(xx - x * width / height, yy - y) < 1.2 * radius + 4 / height
     return torch.from_numpy(out)
+
+
+def moving(frames: Frames) -> Tensor:
+    """How far a latent's 8x8 pixels move from frame to frame, in pixels, by the optical flow: (T, H, W) half."""
+    size = (frames.shape[2] // 8, frames.shape[1] // 8)
+    lengths = np.nan_to_num(flow_lengths([cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in frames])).astype(np.float32)
+    small = [np.zeros(size[::-1], np.float32), *(cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in lengths)]
+    latents = [small[:1], *(small[i : i + 4] for i in range(1, len(small), 4))]
+    return torch.from_numpy(np.stack([np.mean(some, 0) for some in latents])).half()
 
 
 def rendered(
@@ -168,17 +178,37 @@ class Crops(Dataset[tuple[Tensor, ...]]):
 
 @dataclass(frozen=True)
 class LatentSet:
-    """Encoded clips: x (N, C, T, H, W) normalised; near (N, T, H, W): the things; texts (N, K, L): captions' tokens."""
+    """Encoded clips: x (N, C, T, H, W), normalised; near and moves (N, T, H, W); texts (N, K, L): captions' tokens.
+
+    near: where the things are. moves: how far it moves, see `moving`.
+    """
 
     x: Tensor
     near: Tensor
+    moves: Tensor
     texts: Tensor
 
     def __len__(self) -> int:
         return len(self.x)
 
     def to(self, device: str) -> "LatentSet":
-        return LatentSet(self.x.to(device), self.near.to(device), self.texts.to(device))
+        return LatentSet(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    def examples(self, rows: Tensor) -> "Examples":
+        """Whole clips to learn from, without drift."""
+        x = self.x[rows].float()
+        return Examples(x, self.near[rows], self.moves[rows], self.texts[rows], x.new_zeros(()))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a step learns from, B clips or boxes of them: fields as in a LatentSet; drift: added to the noise."""
+
+    x: Tensor
+    near: Tensor
+    moves: Tensor
+    texts: Tensor
+    drift: Tensor
 
 
 def pick(clips: LatentSet, count: int, rng: torch.Generator) -> Tensor:
@@ -188,15 +218,14 @@ def pick(clips: LatentSet, count: int, rng: torch.Generator) -> Tensor:
 
 def encode_set(vae: AutoencoderKLWan, shots: Shots, batch: int = 8, renderers: int = 0) -> LatentSet:
     """Draw clips and encode them; normalised by the autoencoder's mean and std."""
-    encoded, near, texts = [], [], []
+    encoded, told = [], []
     name = f"encode {shots.camera.width}x{shots.camera.height}"
     with tqdm(total=len(shots), desc=name, mininterval=5, disable=parallel.rank() > 0) as bar:
-        for frames, where, ids in rendered(shots, batch, renderers):
+        for frames, *others in rendered(shots, batch, renderers):
             encoded.append(normalised(to_pixels(frames.to(vae.device)), vae).half().cpu())
-            near.append(where)
-            texts.append(ids)
+            told.append(others)
             bar.update(len(frames))
-    return LatentSet(torch.cat(encoded), torch.cat(near), torch.cat(texts))
+    return LatentSet(torch.cat(encoded), *map(torch.cat, zip(*told, strict=True)))
 
 
 def cached_set(path: Path, vae: AutoencoderKLWan, shots: Shots, batch: int = 8, renderers: int = 0) -> LatentSet:
@@ -204,21 +233,11 @@ def cached_set(path: Path, vae: AutoencoderKLWan, shots: Shots, batch: int = 8, 
     if not path.exists():
         made = encode_set(vae, shots, batch, renderers)
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save((made.x, made.near, made.texts), path)
+        torch.save((made.x, made.near, made.moves, made.texts), path)
     return LatentSet(*torch.load(path, weights_only=True))
 
 
-@dataclass(frozen=True)
-class Boxes:
-    """One box of latents from each of B clips: x0 and drift (B, C, t, h, w), near (B, t, h, w), texts (B, K, L)."""
-
-    x0: Tensor
-    drift: Tensor
-    near: Tensor
-    texts: Tensor
-
-
-def cut(latents: LatentSet, drift: Tensor, rows: Tensor, box: tuple[int, int, int], rng: torch.Generator) -> Boxes:
+def cut(latents: LatentSet, drift: Tensor, rows: Tensor, box: tuple[int, int, int], rng: torch.Generator) -> Examples:
     """A box (t, h, w) from each of `rows` of a set, and of `drift` (N, C, T, H, W), most of them around a thing."""
     near, device = latents.near[rows], latents.x.device
     size = torch.tensor(near.shape[1:], device=device)
@@ -240,7 +259,8 @@ def cut(latents: LatentSet, drift: Tensor, rows: Tensor, box: tuple[int, int, in
     def taken(x: Tensor) -> Tensor:
         return x[clip, :, *at].movedim(-1, 1).float()
 
-    return Boxes(taken(latents.x), taken(drift), latents.near[clip, *at], latents.texts[rows])
+    told = (latents.near[clip, *at], latents.moves[clip, *at], latents.texts[rows])
+    return Examples(taken(latents.x), *told, taken(drift))
 
 
 class Captions:

@@ -47,15 +47,24 @@ def measure(frames: Frames, fps: float, chunk: int = 4) -> Figures:
 
 
 def _flow(grey: Sequence[np.ndarray]) -> float:
-    """Mean length of the flow between neighbours, in pixels, where they differ: elsewhere flow follows the noise."""
+    """Mean length of the flow between neighbours, in pixels, where they differ."""
+    lengths = flow_lengths(grey)
+    found = lengths[~np.isnan(lengths)]
+    return float(found.mean()) if len(found) else 0.0
+
+
+def flow_lengths(grey: Sequence[np.ndarray]) -> Floats:
+    """Lengths of the optical flow between neighbours of F grey frames (H, W) uint8: (F - 1, H, W), in pixels.
+
+    nan where the two hardly differ: there flow follows the noise.
+    """
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     lengths = []
     for a, b in pairwise(grey):
         flow = np.asarray(dis.calc(a, b, None), np.float32)  # type: ignore[call-overload]
         changed = cv2.dilate((cv2.absdiff(a, b) > CHANGED).astype(np.uint8), np.ones((5, 5), np.uint8))
-        lengths.append(np.linalg.norm(flow, axis=-1)[changed > 0])
-    found = np.concatenate(lengths)
-    return float(found.mean()) if len(found) else 0.0
+        lengths.append(np.where(changed > 0, np.linalg.norm(flow, axis=-1), np.nan))
+    return np.stack(lengths) if lengths else np.zeros((0, *grey[0].shape))
 
 
 def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:

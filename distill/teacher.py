@@ -18,13 +18,13 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import TeacherRecipe
-from distill.data import FULL, Boxes, Captions, LatentSet, cut, gaussian, generator, generator_on, pick, uniform
+from distill.data import FULL, Captions, Examples, LatentSet, cut, gaussian, generator, generator_on, pick, uniform
 from distill.muon import MuonAdamW
 from distill.upsampler import enlarge
 from wan_demo import flow
 from wan_demo.presets import Preset
 
-# Boxes of latents (t, h, w): near cubes of at most 144 tokens, others long in each axis in turn, and whole clips.
+# Boxes of latents (t, h, w): near cubes of at most 144 tokens, others long in each axis in turn, and last, whole clips.
 BOXES = ((9, 8, 8), (5, 8, 14), (3, 8, 24), (1, 16, 28), (2, 10, 28), (9, 4, 16), (9, 16, 4), (5, 14, 8), (9, 16, 28))
 BOX_TOKENS = 144
 MARGIN = 0.03  # of sigma, that each expert learns beyond the boundary
@@ -47,18 +47,33 @@ def build() -> WanTransformer3DModel:
     )
 
 
-def velocity_loss(
-    model: WanTransformer3DModel, x0: Tensor, near: Tensor, sigma: Tensor, embeds: Tensor, noise: Tensor
-) -> Tensor:
-    """Flow-matching loss, heavier on the thing at low noise, where its place is settled.
+def velocity_loss(error: Tensor, near: Tensor, sigma: Tensor) -> Tensor:
+    """Flow-matching loss of an error (B, C, T, H, W) of the velocity, heavier on the things at low noise.
 
-    x0, noise (B, C, T, H, W); near (B, T, H, W) bool; sigma (B,); embeds (B, L, D).
+    There their place is settled. near (B, T, H, W) bool; sigma (B,).
     """
-    s = sigma.view(-1, 1, 1, 1, 1)
-    weight = 1 + 4 * (1 - s) * near[:, None]
-    v = model(flow.add_noise(x0, noise, s), flow.TIMESTEPS * sigma, embeds).sample
-    loss: Tensor = (weight * (v - flow.velocity(x0, noise)).square()).sum() / (weight.sum() * x0.shape[1])
+    weight = 1 + 4 * (1 - sigma.view(-1, 1, 1, 1, 1)) * near[:, None]
+    loss: Tensor = (weight * error.square()).sum() / (weight.sum() * error.shape[1])
     return loss
+
+
+def motion_loss(error: Tensor, moves: Tensor) -> Tensor:
+    """How much an error (B, C, T, H, W) changes from a latent frame to the next, weighted by the optical flow there.
+
+    An error that stays is one of looks; one that changes is one of motion. moves (B, T, H, W), in pixels.
+    """
+    weight = moves[:, None, 1:].to(error.dtype)
+    loss: Tensor = (weight * error.diff(dim=2).square()).sum() / (weight.sum() * error.shape[1]).clamp(min=1e-6)
+    return loss
+
+
+def each_frame(model: WanTransformer3DModel, x: Tensor, timestep: Tensor, embeds: Tensor) -> Tensor:
+    """What `model` says of x (B, C, T, H, W) where no latent frame attends to another; timestep (B,)."""
+    count = x.shape[2]
+    apart = x.transpose(1, 2).flatten(0, 1)[:, :, None]
+    v: Tensor = model(apart, timestep.repeat_interleave(count), embeds.repeat_interleave(count, 0)).sample
+    together: Tensor = v[:, :, 0].unflatten(0, (-1, count)).transpose(1, 2)
+    return together
 
 
 def train_high(
@@ -76,9 +91,9 @@ def train_high(
         source, batch = layouts, recipe.batch
         if generator(recipe.seed, parallel.shard(step)).random() < recipe.still_share:
             source, batch = stills, recipe.batch * layouts.x.shape[2]  # as many latents
-        rows = pick(source, batch, rng)
+        some = source.examples(pick(source, batch, rng))
         sigma = 1 - (1 - FULL.boundary + MARGIN) * uniform(batch, rng)
-        return _loss_on(model, source.x[rows].float(), source.near[rows], sigma, captions, source.texts[rows], rng)
+        return _loss_on(recipe, model, some, sigma, captions, rng)
 
     return _fit(model, loss, recipe, recipe.high_steps, runs / "high")
 
@@ -98,22 +113,26 @@ def train_low(
         dice = generator(recipe.seed + 1, parallel.shard(step))
         rng = generator_on(model.device, recipe.seed + 1, parallel.shard(step))
         if dice.random() < recipe.low_layouts:
-            rows = pick(layouts, recipe.batch, rng)
-            sigma = (FULL.boundary + MARGIN) * uniform(len(rows), rng)
-            x0, near, texts = layouts.x[rows].float(), layouts.near[rows], layouts.texts[rows]
-            return _loss_on(model, x0, near, sigma, captions, texts, rng)
-        boxes = sample_boxes(finishes, drift, recipe.batch, dice, rng)
-        sigma = FULL.schedule.low[0] * flow.shift(uniform(len(boxes.x0), rng), 2.0)
-        return _loss_on(model, boxes.x0, boxes.near, sigma, captions, boxes.texts, rng, boxes.drift)
+            some = layouts.examples(pick(layouts, recipe.batch, rng))
+            sigma = (FULL.boundary + MARGIN) * uniform(recipe.batch, rng)
+        else:
+            some = cut_boxes(finishes, drift, recipe.batch, dice, rng, BOXES if recipe.boxes else BOXES[-1:])
+            sigma = FULL.schedule.low[0] * flow.shift(uniform(len(some.x), rng), 2.0)
+        return _loss_on(recipe, model, some, sigma, captions, rng)
 
     return _fit(model, loss, recipe, recipe.low_steps, runs / "low")
 
 
-def sample_boxes(
-    finishes: LatentSet, drift: Tensor, batch: int, dice: np.random.Generator, rng: torch.Generator
-) -> Boxes:
+def cut_boxes(
+    finishes: LatentSet,
+    drift: Tensor,
+    batch: int,
+    dice: np.random.Generator,
+    rng: torch.Generator,
+    boxes: tuple[tuple[int, int, int], ...] = BOXES,
+) -> Examples:
     """Boxes of a random shape, as many as make `batch` boxes of BOX_TOKENS tokens."""
-    box = BOXES[dice.integers(len(BOXES))]
+    box = boxes[dice.integers(len(boxes))]
     count = max(1, min(batch, batch * BOX_TOKENS * 4 // math.prod(box)))
     return cut(finishes, drift, pick(finishes, count, rng), box, rng)
 
@@ -152,21 +171,26 @@ def measure_drift(
 
 
 def _loss_on(
+    recipe: TeacherRecipe,
     model: WanTransformer3DModel,
-    x0: Tensor,
-    near: Tensor,
+    some: Examples,
     sigma: Tensor,
     captions: Captions,
-    texts: Tensor,
     rng: torch.Generator,
-    drift: float | Tensor = 0.0,
 ) -> Tensor:
-    return velocity_loss(model, x0, near, sigma, captions.embed(texts, rng), gaussian(x0, rng) + drift)
+    embeds, noise = captions.embed(some.texts, rng), gaussian(some.x, rng) + some.drift
+    x, timestep = flow.add_noise(some.x, noise, sigma.view(-1, 1, 1, 1, 1)), flow.TIMESTEPS * sigma
+    v = model(x, timestep, embeds).sample if recipe.temporal else each_frame(model, x, timestep, embeds)
+    error = v - flow.velocity(some.x, noise)
+    loss = velocity_loss(error, some.near, sigma)
+    return loss + recipe.motion * motion_loss(error, some.moves) if recipe.motion else loss
 
 
 def _fit(
     model: WanTransformer3DModel, loss: Callable[[int], Tensor], recipe: TeacherRecipe, steps: int, folder: Path
 ) -> WanTransformer3DModel:
     ema = Ema(model, recipe.ema)
+    if recipe.checkpointing:
+        model.enable_gradient_checkpointing()
     Run(folder, model, MuonAdamW(model, recipe.lr, ADAM_NAMES), ema, bf16=True).fit(steps, loss)
     return ema.module

@@ -16,7 +16,7 @@ TOKENIZER = Path(__file__).parent / "golden" / "tokenizer"
 STEPS, SHIFT, BOUNDARY, GUIDANCE = 6, 3.0, 0.7, 4.0
 
 
-def tiny_expert(seed: int) -> WanTransformer3DModel:
+def tiny_expert(seed: int, text_dim: int = 16) -> WanTransformer3DModel:
     torch.manual_seed(seed)
     return WanTransformer3DModel(
         patch_size=(1, 2, 2),
@@ -24,7 +24,7 @@ def tiny_expert(seed: int) -> WanTransformer3DModel:
         attention_head_dim=16,
         in_channels=4,
         out_channels=4,
-        text_dim=16,
+        text_dim=text_dim,
         freq_dim=32,
         ffn_dim=64,
         num_layers=2,

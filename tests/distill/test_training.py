@@ -89,7 +89,7 @@ def test_training_sees_nothing_that_is_held_out() -> None:
 def test_captions_are_tokens_of_what_a_clip_shows() -> None:
     tokenizer = build_tokenizer()
     shots = data.Shots(data.STILL, seed=3, count=4, tokenizer=tokenizer)
-    ids = torch.stack([shots[i][2] for i in range(4)])
+    ids = torch.stack([shots[i][3] for i in range(4)])
     assert ids.shape == (4, data.CAPTIONS, tokenizer.model_max_length)
     assert not (ids == tokenizer.unk_token_id).any()
     encoder = text_encoder.build(len(tokenizer)).eval()
@@ -107,9 +107,9 @@ def test_encoded_sets_know_where_the_thing_is(vae: AutoencoderKLWan) -> None:
     assert made.x.shape == (3, autoencoder.Z_DIM, 2, 4, 8)
     assert made.near.flatten(1).any(1).all()
     boxes = data.cut(made, 2 * made.x, torch.tensor([0, 2]), (1, 2, 4), data.generator_on(torch.device("cpu"), 0, 0))
-    assert boxes.x0.shape == (2, autoencoder.Z_DIM, 1, 2, 4)
+    assert boxes.x.shape == (2, autoencoder.Z_DIM, 1, 2, 4)
     assert boxes.near.shape == (2, 1, 2, 4)
-    assert torch.equal(boxes.drift, 2 * boxes.x0), "both are cut at the same place"
+    assert torch.equal(boxes.drift, 2 * boxes.x), "both are cut at the same place"
 
 
 def test_a_new_upsampler_is_trilinear_and_fits_the_chain() -> None:

@@ -1,0 +1,120 @@
+"""What the teacher's training can be told to do: each switch does what it says, and no more."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from distill import data, teacher
+from distill.config import TeacherRecipe
+from distill.text_encoder import build as build_encoder
+from distill.tokenizer import build_tokenizer
+from tests.tiny import tiny_expert
+
+CPU = torch.device("cpu")
+RECIPE = TeacherRecipe(batch=2, high_steps=2, still_share=0.0, lr=1e-3)
+
+
+@pytest.fixture(scope="module")
+def captions() -> data.Captions:
+    tokenizer = build_tokenizer()
+    torch.manual_seed(0)
+    return data.Captions(tokenizer, build_encoder(len(tokenizer)).eval())
+
+
+def clips(count: int = 4, frames: int = 5) -> data.LatentSet:
+    made = torch.Generator().manual_seed(3)
+    x = torch.randn(count, 4, frames, 8, 14, generator=made).half()
+    near = torch.rand(count, frames, 8, 14, generator=made) < 0.3
+    return data.LatentSet(x, near, near.half(), torch.full((count, 1, 48), 1, dtype=torch.int16))
+
+
+def trained(recipe: TeacherRecipe, captions: data.Captions, runs: Path) -> torch.Tensor:
+    model = tiny_expert(1, text_dim=128).train().requires_grad_(True)
+    made = teacher.train_high(recipe, model, clips(), clips(frames=1), captions, runs)
+    return torch.cat([p.flatten() for p in made.parameters()])
+
+
+@pytest.mark.parametrize(
+    "changed", [replace(RECIPE, temporal=False), replace(RECIPE, motion=0.5)], ids=["temporal", "motion"]
+)
+def test_a_switch_changes_what_is_learnt(changed: TeacherRecipe, captions: data.Captions, tmp_path: Path) -> None:
+    usual = trained(RECIPE, captions, tmp_path / "usual")
+    assert torch.equal(usual, trained(RECIPE, captions, tmp_path / "again"))
+    assert not torch.allclose(usual, trained(changed, captions, tmp_path / "other"), atol=1e-6)
+
+
+def test_checkpointing_changes_memory_alone(captions: data.Captions, tmp_path: Path) -> None:
+    usual = trained(RECIPE, captions, tmp_path / "usual")
+    spared = trained(replace(RECIPE, checkpointing=True), captions, tmp_path / "spared")
+    torch.testing.assert_close(usual, spared)
+
+    def kept(checkpointing: bool) -> int:
+        model = tiny_expert(1, text_dim=128).train()
+        if checkpointing:
+            model.enable_gradient_checkpointing()
+        sizes: list[int] = []
+
+        def pack(tensor: torch.Tensor) -> torch.Tensor:
+            sizes.append(tensor.nbytes)
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            model(torch.randn(2, 4, 5, 8, 14), torch.full((2,), 500.0), torch.randn(2, 6, 128))
+        return sum(sizes)
+
+    assert kept(True) < 0.7 * kept(False)
+
+
+def test_without_temporal_attention_a_frame_knows_no_other() -> None:
+    model = tiny_expert(1).eval()
+    x, prompt, when = torch.randn(2, 4, 3, 4, 6), torch.randn(2, 5, 16), torch.tensor([900.0, 400.0])
+    other = x.clone()
+    other[:, :, 2] += 1
+    with torch.no_grad():
+        one, same = (teacher.each_frame(model, each, when, prompt) for each in (x, other))
+        alone = model(x[1:, :, 1:2], when[1:], prompt[1:]).sample
+        together, changed = (model(each, when, prompt).sample for each in (x, other))
+    assert one.shape == x.shape
+    torch.testing.assert_close(one[:, :, :2], same[:, :, :2])
+    torch.testing.assert_close(one[1:, :, 1:2], alone)
+    assert not torch.allclose(together[:, :, :2], changed[:, :, :2], atol=1e-5)
+
+
+def test_motion_loss_asks_for_what_changes_where_it_moves() -> None:
+    steady = torch.randn(2, 4, 1, 4, 6).expand(-1, -1, 3, -1, -1)
+    moves = torch.zeros(2, 3, 4, 6)
+    moves[:, :, :2] = 2.0
+    assert teacher.motion_loss(steady, moves) == 0, "an error that stays is none of motion"
+    jerky = steady.clone()
+    jerky[:, :, 1] += 3.0
+    assert teacher.motion_loss(jerky, moves).item() == pytest.approx(9.0, rel=1e-4)
+    elsewhere = steady.clone()
+    elsewhere[:, :, 1, 2:] += 3.0
+    assert teacher.motion_loss(elsewhere, moves) == 0
+    assert teacher.motion_loss(torch.randn(2, 4, 1, 4, 6), moves[:, :1]) == 0, "a single frame does not move"
+
+
+def test_optical_flow_tells_what_moves() -> None:
+    frames = np.full((9, 64, 112, 3), 40, np.uint8)
+    for i, frame in enumerate(frames):
+        frame[24:40, 16 + 3 * i : 32 + 3 * i] = np.random.default_rng(0).integers(120, 255, (16, 16, 1))
+    moves = data.moving(frames)
+    assert moves.shape == (3, 8, 14)
+    assert (moves[0] == 0).all(), "the first latent holds one frame"
+    assert 1.5 < moves[1:].max() < 4.5
+    assert (moves[:, :2] == 0).all()
+    assert (moves[:, :, 9:] == 0).all()
+    assert data.moving(frames[:1]).shape == (1, 8, 14)
+
+
+def test_without_boxes_there_are_whole_clips() -> None:
+    made = torch.Generator().manual_seed(1)
+    x = torch.randn(2, 4, 9, 16, 28, generator=made).half()
+    near = torch.ones(2, 9, 16, 28, dtype=torch.bool)
+    whole = data.LatentSet(x, near, near.half(), torch.ones(2, 1, 48, dtype=torch.int16))
+    some = teacher.cut_boxes(whole, x, 16, data.generator(0, 0), data.generator_on(CPU, 0, 0), teacher.BOXES[-1:])
+    assert some.x.shape[2:] == (9, 16, 28)
+    assert {tuple(each.tolist()) for each in some.x.flatten(1)} <= {tuple(e.tolist()) for e in x.float().flatten(1)}
