@@ -19,7 +19,7 @@ from wan_demo.request import TIERS
 
 HELP = {
     "all": "train a family from nothing",
-    "student": "distil the few-step student",
+    "student": "distil the few-step students",
 }
 
 

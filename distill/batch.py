@@ -19,7 +19,7 @@ from wan_demo.models import Models
 from wan_demo.presets import Preset
 from wan_demo.text import encode_prompts
 from wan_demo.upsample import upsample
-from wan_demo.values import Latents
+from wan_demo.values import Latents, PromptEmbeds
 
 
 @torch.no_grad()
@@ -31,15 +31,20 @@ def make(texts: Sequence[str], seeds: Sequence[int], preset: Preset, models: Mod
     """
     dice = [torch.Generator().manual_seed(seed) for seed in seeds]
     prompts = encode_prompts([*texts, *[""] * len(texts)], models.tokenizer, models.text_encoder)
-    (high, low), first, last, levels = preset.guidances, preset.layout, preset.finish, preset.schedule
-    shape = (models.high.config.in_channels, *models.compression.latents(first))
-    noised = Latents(_noise(shape, dice).to(models.device), 1.0, first.fps)
-    _, clean = _last(denoise(models.high, noised, levels.high, prompts, high))
+    clean, last, levels = lay_out(prompts, dice, preset, models), preset.finish, preset.schedule.low
     large = upsample(clean, models.compression.latents(last), last.fps, models.upsampler)
-    again = flow.add_noise(large.x, _noise(large.x.shape[1:], dice).to(models.device), levels.low[0])
-    noised = Latents(again, levels.low[0], last.fps)
-    made, _ = _last(denoise(models.low, noised, levels.low, prompts, low))
+    again = flow.add_noise(large.x, _noise(large.x.shape[1:], dice).to(models.device), levels[0])
+    noised = Latents(again, levels[0], last.fps)
+    made, _ = _last(denoise(models.low, noised, levels, prompts, preset.guidances[1]))
     return [Clip(frames, last.fps) for frames in decode_all(made, models.vae)]
+
+
+def lay_out(prompts: PromptEmbeds, dice: Sequence[torch.Generator], preset: Preset, models: Models) -> Latents:
+    """The high-noise expert's last clean estimate of a clip for each of `dice`; prompts: see `denoise`."""
+    shape = (models.high.config.in_channels, *models.compression.latents(preset.layout))
+    noised = Latents(_noise(shape, dice).to(models.device), 1.0, preset.layout.fps)
+    _, clean = _last(denoise(models.high, noised, preset.schedule.high, prompts, preset.guidances[0]))
+    return clean
 
 
 def _last(steps: Iterator[tuple[Latents, Latents]]) -> tuple[Latents, Latents]:

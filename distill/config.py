@@ -88,6 +88,20 @@ class StudentRecipe:
 
 
 @dataclass(frozen=True)
+class MatchingRecipe:
+    device: str = "cpu"
+    seed: int = 8
+    batch: int = 8  # a process
+    steps: int = 2200  # of both: of the fake, and of the student
+    fakes: int = 2  # of its steps for one of the student's
+    fakes_first: int = 50  # of its steps before the student's first
+    guidance: float = 2.5
+    lr: float = 2.5e-4
+    fake_lr: float = 5e-4
+    ema: float = 0.99
+
+
+@dataclass(frozen=True)
 class FeaturesRecipe:
     seed: int = 7
     clips: int = 1500  # a process
@@ -105,6 +119,7 @@ class Recipe:
     refiner: RefinerRecipe = RefinerRecipe()
     teacher: TeacherRecipe = TeacherRecipe()
     student: StudentRecipe = StudentRecipe()
+    matching: MatchingRecipe = MatchingRecipe()
     features: FeaturesRecipe = FeaturesRecipe()
 
 
@@ -131,5 +146,6 @@ RECIPES = {
             low_steps=15000,
         ),
         student=StudentRecipe(device="cuda", batch=256, high_steps=6000, low_steps=4000),
+        matching=MatchingRecipe(device="cuda", batch=128, steps=6000),
     ),
 }

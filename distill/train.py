@@ -15,6 +15,7 @@ from distill import (
     consistency,
     export,
     features,
+    matching,
     parallel,
     refiner,
     teacher,
@@ -81,6 +82,10 @@ def train_student(recipe: Recipe, runs: Path) -> None:
         return consistency.train(plan, expert, edges, sampler, have.captions, steps, runs / f"student-{name}")
 
     high = distil("transformer", edges.high, plan.high_steps, consistency.layout_sampler(have.layouts, plan.batch))
+    # Shapes and motions are settled there; the low-noise student has one step, and little to choose from.
+    expert = models.load_expert(full.experts / "transformer").to(plan.device)
+    layouts = consistency.layout_sampler(have.layouts, recipe.matching.batch)
+    high = matching.train(recipe.matching, expert, high, edges.high, layouts, have.captions, runs / "matching")
     # The second student starts from what the first one, frozen, leaves it.
     drift = have.drift(FEW, high)
     low = distil("transformer_2", edges.low, plan.low_steps, consistency.box_sampler(have.finishes, drift, plan.batch))

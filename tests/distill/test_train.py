@@ -12,6 +12,7 @@ from distill.__main__ import train
 from distill.config import (
     AutoencoderRecipe,
     FeaturesRecipe,
+    MatchingRecipe,
     Recipe,
     RefinerRecipe,
     StudentRecipe,
@@ -34,6 +35,7 @@ SMALLEST = Recipe(
     refiner=RefinerRecipe(clips=2, size=32, batch=1, steps=1),
     teacher=TeacherRecipe(layouts=2, stills=2, finishes=1, batch=1, high_steps=1, low_steps=1),
     student=StudentRecipe(batch=1, high_steps=1, low_steps=1),
+    matching=MatchingRecipe(batch=1, steps=2, fakes=1, fakes_first=0),
     features=FeaturesRecipe(clips=2, batch=2, steps=1),
 )
 
@@ -61,7 +63,7 @@ def test_the_verbs_make_a_family(tmp_path: Path) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_the_verbs_make_a_family_on_a_gpu(tmp_path: Path) -> None:
-    names = ("autoencoder", "upsampler", "teacher", "student")
+    names = ("autoencoder", "upsampler", "teacher", "student", "matching")
     parts = {name: replace(getattr(SMALLEST, name), device="cuda") for name in names}
     train("all", replace(SMALLEST, **parts), tmp_path)
     models.load(find("pocket", "full").at(tmp_path / "pocket"))

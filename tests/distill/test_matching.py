@@ -1,0 +1,103 @@
+"""Stage 2 of the distillation: its formulas hold, its gradients go where they should."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill import matching
+from distill.config import MatchingRecipe
+from distill.consistency import layout_sampler
+from distill.data import Captions, LatentSet
+from distill.text_encoder import build as build_encoder
+from distill.tokenizer import build_tokenizer
+from tests.tiny import tiny_expert
+from wan_demo import flow
+
+EDGES = (1.0, 0.8, 0.5)
+RECIPE = MatchingRecipe(batch=2, steps=4, fakes=1, fakes_first=0, lr=1e-3)
+
+
+def test_a_student_takes_its_steps() -> None:
+    student = tiny_expert(1).eval()
+    x, prompt = torch.randn(2, 4, 2, 4, 4), torch.randn(2, 5, 16)
+    with torch.no_grad():
+        drawn, clean = matching.roll_out(student, x, EDGES, prompt)
+        first = student(x, torch.full((2,), 1000.0), prompt).sample
+        second = student(x - 0.2 * first, torch.full((2,), 800.0), prompt).sample
+    torch.testing.assert_close(drawn, x - 0.2 * first - 0.3 * second)
+    torch.testing.assert_close(clean, x - 0.2 * first - 0.8 * second)
+
+
+@pytest.mark.parametrize("b", [0.0, 0.5])
+def test_noising_on_is_noising_from_clean(b: float) -> None:
+    """Of Gaussian clips, where the flow's mean velocity is known: E[v | x_t] is the line that least squares finds."""
+    made = torch.Generator().manual_seed(0)
+    spread, level = 2.0, 0.8
+    x0, first, second = (torch.randn(400_000, 1, 1, 1, 1, generator=made) for _ in range(3))
+    x_b = flow.add_noise(spread * x0, first, b)
+    x_t, velocity, weight = matching.noised(x_b, second, torch.full((len(x0),), level), b)
+    assert x_t.var().item() == pytest.approx(((1 - level) * spread) ** 2 + level**2, rel=0.01)
+    slope = ((x_t * velocity).mean() / x_t.square().mean()).item()
+    expected = (level - (1 - level) * spread**2) / (((1 - level) * spread) ** 2 + level**2)
+    assert slope == pytest.approx(expected, abs=0.01)
+    assert weight[0].item() == pytest.approx(level**2 - ((1 - level) / (1 - b) * b) ** 2)
+
+
+def test_the_direction_is_away_from_what_the_fake_knows() -> None:
+    x_t, sigma = torch.randn(2, 4, 2, 4, 4), torch.tensor([0.6, 0.9])
+    real, clean = torch.randn(2, 4, 2, 4, 4), torch.randn(2, 4, 2, 4, 4)
+    assert (matching.direction(x_t, sigma, real, real, clean) == 0).all(), "nothing is to change"
+    away = matching.direction(x_t, sigma, real - 1, real, clean)
+    assert (away > 0).all(), "the fake thinks of more, so less should be drawn"
+    larger = matching.direction(x_t, sigma, real - 2, real, clean)
+    torch.testing.assert_close(larger, 2 * away)
+
+
+def parts() -> tuple[Captions, LatentSet]:
+    tokenizer = build_tokenizer()
+    torch.manual_seed(0)
+    x = torch.randn(4, 4, 2, 4, 4)
+    near = torch.ones(4, 2, 4, 4, dtype=torch.bool)
+    texts = torch.full((4, 1, tokenizer.model_max_length), 1, dtype=torch.int16)
+    return Captions(tokenizer, build_encoder(len(tokenizer)).eval()), LatentSet(x, near, near.half(), texts)
+
+
+def test_training_moves_the_student_and_no_teacher(tmp_path: Path) -> None:
+    captions, clips = parts()
+    teacher, start = tiny_expert(2, text_dim=128), tiny_expert(1, text_dim=128)
+    before = copy.deepcopy(teacher.state_dict())
+
+    def trained(steps: int, folder: Path, recipe: MatchingRecipe = RECIPE) -> torch.Tensor:
+        plan, sampler = replace(recipe, steps=steps), layout_sampler(clips, recipe.batch)
+        made = matching.train(plan, teacher, copy.deepcopy(start), EDGES, sampler, captions, folder)
+        return torch.cat([p.flatten() for p in made.parameters()])
+
+    whole = trained(4, tmp_path / "whole")
+    assert torch.isfinite(whole).all()
+    assert torch.equal(whole, trained(4, tmp_path / "again"))
+    assert torch.equal(whole, trained(4, tmp_path / "whole")), "an ended run is not trained on"
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+    untouched = torch.cat([p.flatten() for p in start.parameters()])
+    assert not torch.equal(whole, untouched)
+    fakes_alone = trained(2, tmp_path / "fakes", replace(RECIPE, fakes_first=9))
+    torch.testing.assert_close(fakes_alone, untouched)
+
+
+def test_a_student_learns_its_teachers_clips(tmp_path: Path) -> None:
+    """One that draws another brightness than the teacher comes nearer to it."""
+    captions, clips = parts()
+    teacher = tiny_expert(2, text_dim=128).eval()
+    student = copy.deepcopy(teacher)
+    with torch.no_grad():
+        student.proj_out.bias += 0.5
+    recipe = MatchingRecipe(batch=4, steps=60, fakes=2, fakes_first=5, guidance=1.0, lr=1e-2, fake_lr=1e-2, ema=0.9)
+    made = matching.train(
+        recipe, teacher, copy.deepcopy(student), EDGES, layout_sampler(clips, 4), captions, tmp_path
+    ).eval()
+    x, prompt = torch.randn(8, 4, 2, 4, 4), captions.empty(8)
+    with torch.no_grad():
+        means = [matching.roll_out(model, x, EDGES, prompt)[0].mean().item() for model in (teacher, student, made)]
+    assert abs(means[2] - means[0]) < 0.5 * abs(means[1] - means[0])
