@@ -92,13 +92,13 @@ class MatchingRecipe:
     device: str = "cpu"
     seed: int = 8
     batch: int = 8  # a process
-    steps: int = 2200  # of both: of the fake, and of the student
-    fakes: int = 2  # of its steps for one of the student's
+    steps: int = 1900  # of both: of the fake, and of the student
+    fakes: int = 3  # of its steps for one of the student's
     fakes_first: int = 50  # of its steps before the student's first
     guidance: float = 2.5
-    lr: float = 2.5e-4
-    fake_lr: float = 5e-4
-    ema: float = 0.99
+    lr: float = 1e-4
+    fake_lr: float = 3e-4
+    ema: float = 0.997
 
 
 @dataclass(frozen=True)

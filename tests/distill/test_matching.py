@@ -56,7 +56,8 @@ def test_the_direction_is_away_from_what_the_fake_knows() -> None:
     torch.testing.assert_close(larger, 2 * away)
 
 
-def parts() -> tuple[Captions, LatentSet]:
+@pytest.fixture(scope="module", name="parts")
+def _parts() -> tuple[Captions, LatentSet]:
     tokenizer = build_tokenizer()
     torch.manual_seed(0)
     x = torch.randn(4, 4, 2, 4, 4)
@@ -65,8 +66,8 @@ def parts() -> tuple[Captions, LatentSet]:
     return Captions(tokenizer, build_encoder(len(tokenizer)).eval()), LatentSet(x, near, near.half(), texts)
 
 
-def test_training_moves_the_student_and_no_teacher(tmp_path: Path) -> None:
-    captions, clips = parts()
+def test_training_moves_the_student_and_no_teacher(parts: tuple[Captions, LatentSet], tmp_path: Path) -> None:
+    captions, clips = parts
     teacher, start = tiny_expert(2, text_dim=128), tiny_expert(1, text_dim=128)
     before = copy.deepcopy(teacher.state_dict())
 
@@ -86,9 +87,9 @@ def test_training_moves_the_student_and_no_teacher(tmp_path: Path) -> None:
     torch.testing.assert_close(fakes_alone, untouched)
 
 
-def test_a_student_learns_its_teachers_clips(tmp_path: Path) -> None:
+def test_a_student_learns_its_teachers_clips(parts: tuple[Captions, LatentSet], tmp_path: Path) -> None:
     """One that draws another brightness than the teacher comes nearer to it."""
-    captions, clips = parts()
+    captions, clips = parts
     teacher = tiny_expert(2, text_dim=128).eval()
     student = copy.deepcopy(teacher)
     with torch.no_grad():
