@@ -51,14 +51,6 @@ def noised(x: Tensor, noise: Tensor, sigma: Tensor, b: float) -> tuple[Tensor, T
     return alpha * x + beta * noise, velocity, beta.flatten().square()
 
 
-def fake_loss(fake: WanTransformer3DModel, x: Tensor, noise: Tensor, sigma: Tensor, b: float, prompt: Tensor) -> Tensor:
-    """Flow-matching loss on what the student drew at level b."""
-    x_t, velocity, weight = noised(x, noise, sigma, b)
-    error = fake(x_t, flow.TIMESTEPS * sigma, prompt).sample - velocity
-    loss: Tensor = (weight * error.square().flatten(1).mean(1)).mean()
-    return loss
-
-
 @torch.no_grad()
 def direction(x_t: Tensor, sigma: Tensor, fake: Tensor, real: Tensor, clean: Tensor) -> Tensor:
     """From what the student draws, to what it should draw less of: the two models' clean estimates, apart.
@@ -93,10 +85,13 @@ class Roles:
         return 0.5 * (drawn - (drawn - away).detach()).square().mean()
 
     def fake_loss(self, x: Tensor, noise: Tensor, sigma: Tensor, prompt: Tensor) -> Tensor:
-        """Of what the student draws from x, as it is now."""
+        """Flow-matching loss on what the student draws from x, as it is now."""
         with torch.no_grad():
             drawn, _ = roll_out(self.student, x, self.edges, prompt)
-        return fake_loss(self.fake, drawn, noise, sigma, self.edges[-1], prompt)
+        x_t, velocity, weight = noised(drawn, noise, sigma, self.edges[-1])
+        error = self.fake(x_t, flow.TIMESTEPS * sigma, prompt).sample - velocity
+        loss: Tensor = (weight * error.square().flatten(1).mean(1)).mean()
+        return loss
 
 
 def train(
