@@ -25,13 +25,13 @@ class Ema:
     """Exponential moving average of a module's weights; the decay grows from 0 to `decay` over the first steps."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
-        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self.source, self.module = module, copy.deepcopy(module).eval().requires_grad_(False)
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
+    def update(self, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
-        get_ema_multi_avg_fn(decay)(list(self.module.parameters()), list(module.parameters()), step)
+        get_ema_multi_avg_fn(decay)(list(self.module.parameters()), list(self.source.parameters()), step)
 
 
 def cosine(step: int, steps: int, warmup: int, floor: float = 0.02) -> float:
@@ -95,7 +95,7 @@ class Run:
         self.optimizer.step()
         self.step += 1
         if self.ema is not None:
-            self.ema.update(self.model, self.step)
+            self.ema.update(self.step)
         return value.detach()  # not a number yet: a GPU need not be waited for
 
     def _log(self, losses: list[Tensor]) -> float:

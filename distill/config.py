@@ -89,7 +89,6 @@ class StudentRecipe:
 
 @dataclass(frozen=True)
 class MatchingRecipe:
-    device: str = "cpu"
     seed: int = 8
     batch: int = 8  # a process
     steps: int = 1900  # of both: of the fake, and of the student
@@ -146,6 +145,6 @@ RECIPES = {
             low_steps=15000,
         ),
         student=StudentRecipe(device="cuda", batch=256, high_steps=6000, low_steps=4000),
-        matching=MatchingRecipe(device="cuda", batch=128, steps=6000),
+        matching=MatchingRecipe(batch=128, steps=6000),
     ),
 }

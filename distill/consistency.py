@@ -54,13 +54,21 @@ def consistency_loss(
     sigma, to, end = (levels[:, i].view(-1, 1, 1, 1, 1) for i in range(3))
     x = flow.add_noise(x0, noise, sigma)
     with torch.no_grad():
-        both = teacher(torch.cat([x, x]), flow.TIMESTEPS * levels[:, 0].repeat(2), torch.cat([prompt, empty])).sample
-        x_next = flow.step(x, flow.guide(both[: len(x)], both[len(x) :], scale), sigma, to)
+        x_next = flow.step(x, guided(teacher, x, levels[:, 0], prompt, empty, scale), sigma, to)
         v_next = average(x_next, flow.TIMESTEPS * levels[:, 1], prompt).sample
         target = flow.step(x_next, v_next, to, end)
     landed = flow.step(x, student(x, flow.TIMESTEPS * levels[:, 0], prompt).sample, sigma, end)
     # in units of velocity, so that long and short steps weigh alike
     return F.huber_loss(landed / (sigma - end), target / (sigma - end), delta=1.0)
+
+
+def guided(
+    teacher: WanTransformer3DModel, x: Tensor, sigma: Tensor, prompt: Tensor, empty: Tensor, scale: float
+) -> Tensor:
+    """The guided velocity of x (B, C, T, H, W), each clip at its own sigma (B,); prompt, empty (B, L, D)."""
+    both = teacher(torch.cat([x, x]), flow.TIMESTEPS * sigma.repeat(2), torch.cat([prompt, empty])).sample
+    prompted, unprompted = both.chunk(2)
+    return flow.guide(prompted, unprompted, scale)
 
 
 def train(

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import MatchingRecipe
-from distill.consistency import Sampler
+from distill.consistency import Sampler, guided
 from distill.data import Captions, gaussian, generator, generator_on, uniform
 from wan_demo import flow
 
@@ -30,7 +30,10 @@ MARGIN = 0.05  # of sigma above b: below it x_t hardly differs from x_b, and the
 def roll_out(
     student: WanTransformer3DModel, x: Tensor, edges: Sequence[float], prompt: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Take the student's steps from x at edges[0]: what it draws at edges[-1], and its last clean estimate."""
+    """Take the student's steps from x (B, C, T, H, W) at edges[0]: what it draws at edges[-1], its last clean estimate.
+
+    `diffuse.denoise` with gradients. prompt (B, L, D).
+    """
     clean = x
     for sigma, to in pairwise(edges):
         v = student(x, torch.full((len(x),), flow.TIMESTEPS * sigma, device=x.device), prompt).sample
@@ -39,7 +42,7 @@ def roll_out(
 
 
 def noised(x: Tensor, noise: Tensor, sigma: Tensor, b: float) -> tuple[Tensor, Tensor, Tensor]:
-    """x (B, C, T, H, W) at level b, noised on to sigma (B,): x_t, the velocity there of the flow, and beta^2 (B,).
+    """x (B, C, T, H, W) at level b, noised on to sigma (B,) > b: x_t, the flow's velocity there, and beta^2 (B,).
 
     The velocity's mean, given x_t, is that of the flow from clean clips, though what x was noised with is not known
     (checked in tests/distill/test_matching.py).
@@ -78,10 +81,9 @@ class Roles:
         drawn, clean = roll_out(self.student, x, self.edges, prompt)
         with torch.no_grad():
             x_t, _, _ = noised(drawn, noise, sigma, self.edges[-1])
-            timestep = flow.TIMESTEPS * sigma
-            both = self.teacher(torch.cat([x_t, x_t]), timestep.repeat(2), torch.cat([prompt, empty])).sample
-            real = flow.guide(both[: len(x)], both[len(x) :], self.guidance)
-            away = direction(x_t, sigma, self.fake(x_t, timestep, prompt).sample, real, clean)
+            real = guided(self.teacher, x_t, sigma, prompt, empty, self.guidance)
+            fake = self.fake(x_t, flow.TIMESTEPS * sigma, prompt).sample
+            away = direction(x_t, sigma, fake, real, clean)
         return 0.5 * (drawn - (drawn - away).detach()).square().mean()
 
     def fake_loss(self, x: Tensor, noise: Tensor, sigma: Tensor, prompt: Tensor) -> Tensor:
@@ -124,9 +126,6 @@ def train(
 
     rates = ((roles.student, recipe.lr), (roles.fake, recipe.fake_lr))
     groups = [{"params": list(model.parameters()), "lr": lr} for model, lr in rates]
-    average = Ema(learn, recipe.ema)
-    Run(folder, learn, torch.optim.Adam(groups, betas=(0.0, 0.999)), average, bf16=True).fit(
-        recipe.steps, loss, warmup=20
-    )
-    made: WanTransformer3DModel = average.module.get_submodule("student")
-    return made
+    optimizer, ema = torch.optim.Adam(groups, betas=(0.0, 0.999)), Ema(student, recipe.ema)
+    Run(folder, learn, optimizer, ema, bf16=True).fit(recipe.steps, loss, warmup=20)
+    return ema.module

@@ -76,16 +76,16 @@ def train_teacher(recipe: Recipe, runs: Path) -> None:
 def train_student(recipe: Recipe, runs: Path) -> None:
     have = Materials(recipe, runs)
     full, plan, edges = FULL.at(runs / "pocket"), recipe.student, FEW.schedule
+    names = ("transformer", "transformer_2")
+    experts = {name: models.load_expert(full.experts / name).to(plan.device) for name in names}
 
     def distil(name: str, edges: Sequence[float], steps: int, sampler: consistency.Sampler) -> WanTransformer3DModel:
-        expert = models.load_expert(full.experts / name).to(plan.device)
-        return consistency.train(plan, expert, edges, sampler, have.captions, steps, runs / f"student-{name}")
+        return consistency.train(plan, experts[name], edges, sampler, have.captions, steps, runs / f"student-{name}")
 
     high = distil("transformer", edges.high, plan.high_steps, consistency.layout_sampler(have.layouts, plan.batch))
     # Shapes and motions are settled there; the low-noise student has one step, and little to choose from.
-    expert = models.load_expert(full.experts / "transformer").to(plan.device)
-    layouts = consistency.layout_sampler(have.layouts, recipe.matching.batch)
-    high = matching.train(recipe.matching, expert, high, edges.high, layouts, have.captions, runs / "matching")
+    match, layouts = recipe.matching, consistency.layout_sampler(have.layouts, recipe.matching.batch)
+    high = matching.train(match, experts["transformer"], high, edges.high, layouts, have.captions, runs / "matching")
     # The second student starts from what the first one, frozen, leaves it.
     drift = have.drift(FEW, high)
     low = distil("transformer_2", edges.low, plan.low_steps, consistency.box_sampler(have.finishes, drift, plan.batch))

@@ -11,8 +11,6 @@ from distill import matching
 from distill.config import MatchingRecipe
 from distill.consistency import layout_sampler
 from distill.data import Captions, LatentSet
-from distill.text_encoder import build as build_encoder
-from distill.tokenizer import build_tokenizer
 from tests.tiny import tiny_expert
 from wan_demo import flow
 
@@ -56,23 +54,19 @@ def test_the_direction_is_away_from_what_the_fake_knows() -> None:
     torch.testing.assert_close(larger, 2 * away)
 
 
-@pytest.fixture(scope="module", name="parts")
-def _parts() -> tuple[Captions, LatentSet]:
-    tokenizer = build_tokenizer()
-    torch.manual_seed(0)
-    x = torch.randn(4, 4, 2, 4, 4)
+def clips() -> LatentSet:
+    made = torch.Generator().manual_seed(0)
     near = torch.ones(4, 2, 4, 4, dtype=torch.bool)
-    texts = torch.full((4, 1, tokenizer.model_max_length), 1, dtype=torch.int16)
-    return Captions(tokenizer, build_encoder(len(tokenizer)).eval()), LatentSet(x, near, near.half(), texts)
+    texts = torch.full((4, 1, 48), 1, dtype=torch.int16)
+    return LatentSet(torch.randn(4, 4, 2, 4, 4, generator=made), near, near.half(), texts)
 
 
-def test_training_moves_the_student_and_no_teacher(parts: tuple[Captions, LatentSet], tmp_path: Path) -> None:
-    captions, clips = parts
+def test_training_moves_the_student_and_no_teacher(captions: Captions, tmp_path: Path) -> None:
     teacher, start = tiny_expert(2, text_dim=128), tiny_expert(1, text_dim=128)
     before = copy.deepcopy(teacher.state_dict())
 
     def trained(steps: int, folder: Path, recipe: MatchingRecipe = RECIPE) -> torch.Tensor:
-        plan, sampler = replace(recipe, steps=steps), layout_sampler(clips, recipe.batch)
+        plan, sampler = replace(recipe, steps=steps), layout_sampler(clips(), recipe.batch)
         made = matching.train(plan, teacher, copy.deepcopy(start), EDGES, sampler, captions, folder)
         return torch.cat([p.flatten() for p in made.parameters()])
 
@@ -87,16 +81,15 @@ def test_training_moves_the_student_and_no_teacher(parts: tuple[Captions, Latent
     torch.testing.assert_close(fakes_alone, untouched)
 
 
-def test_a_student_learns_its_teachers_clips(parts: tuple[Captions, LatentSet], tmp_path: Path) -> None:
+def test_a_student_learns_its_teachers_clips(captions: Captions, tmp_path: Path) -> None:
     """One that draws another brightness than the teacher comes nearer to it."""
-    captions, clips = parts
     teacher = tiny_expert(2, text_dim=128).eval()
     student = copy.deepcopy(teacher)
     with torch.no_grad():
         student.proj_out.bias += 0.5
     recipe = MatchingRecipe(batch=4, steps=60, fakes=2, fakes_first=5, guidance=1.0, lr=1e-2, fake_lr=1e-2, ema=0.9)
     made = matching.train(
-        recipe, teacher, copy.deepcopy(student), EDGES, layout_sampler(clips, 4), captions, tmp_path
+        recipe, teacher, copy.deepcopy(student), EDGES, layout_sampler(clips(), 4), captions, tmp_path
     ).eval()
     x, prompt = torch.randn(8, 4, 2, 4, 4), captions.empty(8)
     with torch.no_grad():

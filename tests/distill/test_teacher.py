@@ -9,19 +9,10 @@ import torch
 
 from distill import data, teacher
 from distill.config import TeacherRecipe
-from distill.text_encoder import build as build_encoder
-from distill.tokenizer import build_tokenizer
 from tests.tiny import tiny_expert
 
 CPU = torch.device("cpu")
 RECIPE = TeacherRecipe(batch=2, high_steps=2, still_share=0.0, lr=1e-3)
-
-
-@pytest.fixture(scope="module")
-def captions() -> data.Captions:
-    tokenizer = build_tokenizer()
-    torch.manual_seed(0)
-    return data.Captions(tokenizer, build_encoder(len(tokenizer)).eval())
 
 
 def clips(count: int = 4, frames: int = 5) -> data.LatentSet:
