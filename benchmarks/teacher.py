@@ -3,6 +3,7 @@
 Both experts are trained on from a weights folder, on the same clips in the same order, once as usual and once for each
 switch. Told of each: seconds a step, losses of whole clips that were not trained on, and, for the high-noise expert,
 what the judge says of its layouts of held-out combinations. What checkpointing saves is told first, of one whole clip.
+The weights must know what training clips show, two things too: the shipped ones do not yet.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import shutil
 import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -20,7 +22,7 @@ from torch import Tensor
 from distill import judge, teacher
 from distill.batch import lay_out
 from distill.config import RECIPES, TeacherRecipe
-from distill.data import FINISH, FULL, LAYOUT, Shots, encode_set, gaussian, generator_on, uniform
+from distill.data import FINISH, FULL, LAYOUT, LatentSet, Shots, encode_set, gaussian, generator_on, uniform
 from distill.evaluate import Sample, count, tell
 from distill.train import Materials, begun
 from wan_demo import flow
@@ -52,14 +54,15 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(options.weights, Path(folder) / "pocket")
-        compare(Ground(Path(folder), plan, load(FULL.at(options.weights)), options.clips))
+        have = Materials(replace(RECIPES["cpu"], teacher=plan), Path(folder))
+        compare(Ground(have, load(FULL.at(options.weights)), options.clips))
 
 
 def compare(ground: "Ground") -> None:
     """Train with each switch, and print a line of JSON for each."""
-    usual = ground.plan
+    usual = ground.have.plan
     for checkpointing in (False, True):
-        say(checkpointing=checkpointing, **step_of_a_clip(ground.models.low, checkpointing))
+        say(checkpointing=checkpointing, **step_of_a_clip(checkpointing))
     runs = [("high", usual), ("high", replace(usual, temporal=False)), ("high", replace(usual, motion=0.3))]
     runs += [("low", usual), ("low", replace(usual, boxes=False)), ("low", replace(usual, motion=0.3))]
     for name, plan in runs:
@@ -73,60 +76,67 @@ def say(**told: object) -> None:
     print(json.dumps(told), flush=True)
 
 
-def step_of_a_clip(expert: WanTransformer3DModel, checkpointing: bool) -> dict[str, float]:
-    """Seconds of a step on one clip at finish size, and MB that are kept for the way back."""
+def step_of_a_clip(checkpointing: bool) -> dict[str, float]:
+    """Seconds of an expert's second step on one clip at finish size, and MB that are kept for the way back."""
+    expert = teacher.build()
+    if checkpointing:
+        expert.enable_gradient_checkpointing()
     sizes: list[int] = []
 
     def pack(tensor: Tensor) -> Tensor:
         sizes.append(tensor.nbytes)
         return tensor
 
-    expert.train().requires_grad_(True)
-    (expert.enable_gradient_checkpointing if checkpointing else expert.disable_gradient_checkpointing)()
-    started = time.perf_counter()
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = expert(torch.randn(1, 16, 9, 16, 28), torch.full((1,), 300.0), torch.randn(1, 16, 128)).sample.mean()
-    loss.backward()
+    for _ in range(2):
+        sizes.clear()
+        started = time.perf_counter()
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            made = expert(torch.randn(1, 16, 9, 16, 28), torch.full((1,), 300.0), torch.randn(1, 16, 128)).sample
+        made.mean().backward()
     return {"s": round(time.perf_counter() - started, 2), "MB": round(sum(sizes) / 1e6)}
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What all runs have in common: a folder with the weights to begin with, a recipe, and clips to measure by."""
+    """What all runs have in common: clips to train on, models to begin with, and how many clips to measure by."""
 
-    folder: Path
-    plan: TeacherRecipe
+    have: Materials
     models: Models
     clips: int
 
+    @cached_property
+    def drift(self) -> Tensor:
+        return self.have.drift(FULL, self.models.high)
+
+    @cached_property
+    def unseen(self) -> dict[str, LatentSet]:
+        """Whole clips that are not trained on, for each expert; finishes are fewer."""
+        sizes = {"high": (LAYOUT, self.clips), "low": (FINISH, self.clips // 4)}
+        vae, tokenizer = self.have.vae, self.have.captions.tokenizer
+        return {name: encode_set(vae, Shots(camera, UNSEEN, n, (), tokenizer)) for name, (camera, n) in sizes.items()}
+
     def train(self, name: str, plan: TeacherRecipe) -> tuple[WanTransformer3DModel, float]:
         """An expert ("high" or "low") by a recipe, and the seconds that its training took."""
-        have = Materials(replace(RECIPES["cpu"], teacher=self.plan), self.folder)
-        start = begun(self.folder, "transformer" if name == "high" else "transformer_2")
+        have, runs = self.have, Path(tempfile.mkdtemp(dir=self.have.runs))
+        start = begun(have.runs, "transformer" if name == "high" else "transformer_2")
         assert start is not None, "the weights were copied there"
-        runs = Path(tempfile.mkdtemp(dir=self.folder))
         if name == "high":
-            sets = (have.layouts, have.stills)
-            started = time.perf_counter()
-            made = teacher.train_high(plan, start, *sets, have.captions, runs)
+            train = partial(teacher.train_high, plan, start, have.layouts, have.stills, have.captions)
         else:
-            few = (have.layouts, have.finishes, have.drift(FULL, self.models.high))
-            started = time.perf_counter()
-            made = teacher.train_low(plan, start, *few, have.captions, runs)
+            train = partial(teacher.train_low, plan, start, have.layouts, have.finishes, self.drift, have.captions)
+        started = time.perf_counter()
+        made = train(runs)
         return made, time.perf_counter() - started
 
     @torch.no_grad()
     def losses(self, expert: WanTransformer3DModel, name: str) -> dict[str, float]:
-        """Mean losses of whole clips that were not trained on, at random noise levels of the expert's range."""
-        have = Materials(replace(RECIPES["cpu"], teacher=self.plan), self.folder)
-        camera, share = (LAYOUT, 4) if name == "high" else (FINISH, 1)
-        unseen = encode_set(have.vae, Shots(camera, UNSEEN, share * self.clips // 4, (), have.captions.tokenizer))
-        low, high = RANGES[name]
+        """Mean losses of clips that were not trained on, at random noise levels of the expert's range."""
+        unseen, (low, high) = self.unseen[name], RANGES[name]
         told = []
         for rows in torch.arange(len(unseen)).split(BATCH):
             some, rng = unseen.examples(rows), generator_on(expert.device, UNSEEN, int(rows[0]))
             sigma = low + (high - low) * uniform(len(rows), rng)
-            noise, embeds = gaussian(some.x, rng), have.captions.embed(some.texts, rng)
+            noise, embeds = gaussian(some.x, rng), self.have.captions.embed(some.texts, rng)
             x = flow.add_noise(some.x, noise, sigma.view(-1, 1, 1, 1, 1))
             error = expert(x, flow.TIMESTEPS * sigma, embeds).sample - flow.velocity(some.x, noise)
             told.append((teacher.velocity_loss(error, some.near, sigma), teacher.motion_loss(error, some.moves)))
