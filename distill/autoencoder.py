@@ -1,10 +1,12 @@
-"""Trains the pocket family's AutoencoderKLWan: single frames first, then clips.
+"""Trains the pocket family's AutoencoderKLWan: single frames first, then clips, and last its decoder alone.
 
 8x in space and 4x in time, 16 channels. Pixels are folded 2x2 into channels first (`patch_size=2`) and the blocks have
 averaging shortcuts (`is_residual`), as in Wan2.2's 5B autoencoder: the costly full-size convolutions go away, and the
 shortcuts carry a rough picture from the first step (DC-AE, arXiv 2410.10733).
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,6 +20,7 @@ from distill.checkpoint import Run
 from distill.config import AutoencoderRecipe
 from distill.data import LAYOUT, Crops, Shots, encode_set, generator, rendered
 from distill.muon import MuonAdamW
+from wan_demo.decode import by_onednn
 
 Z_DIM = 16
 
@@ -88,32 +91,46 @@ def reconstruction_loss(
     return loss
 
 
+def decoder_loss(vae: AutoencoderKLWan, x: Tensor, weight: Tensor) -> Tensor:
+    """Weighted L1 of clips and weights as above, with gradients in the decoder alone."""
+    with torch.no_grad():
+        z = vae.encode(x).latent_dist.mean
+    error = (decode_unclamped(vae, z) - x).abs()
+    loss: Tensor = (error * weight).sum() / (3 * weight.sum())
+    return loss
+
+
 def train(recipe: AutoencoderRecipe, runs: Path, start: AutoencoderKLWan | None = None) -> AutoencoderKLWan:
     """Train, resuming whatever `runs` holds, and return the autoencoder with its latents' mean and std.
 
-    Frames, then clips; or `start`, an autoencoder of clips, on clips alone. That one keeps its mean and std, which the
-    experts that are trained on with it know.
+    Frames, then clips, then the decoder alone on clips in which more moves fast; or that of `start`, an autoencoder
+    of clips, whose latents stay what the experts know.
     """
     torch.manual_seed(recipe.seed)
-    vae = (start or build()).to(recipe.device)
+    vae = by_onednn((start or build()).to(recipe.device), torch.device(recipe.device))
     if start is None:
-        _fit(vae, recipe, 1, recipe.frame_steps, runs / "ae-frames")
+        whole = partial(reconstruction_loss, vae, recipe)
+        _fit(vae, whole, Crops(recipe, 1, recipe.frame_steps), runs / "ae-frames")
         inflate(vae)
-    _fit(vae, recipe, recipe.frames, recipe.clip_steps, runs / "ae-clips")
-    if start is None:
+        _fit(vae, whole, Crops(recipe, recipe.frames, recipe.clip_steps), runs / "ae-clips")
         measure_latents(vae)
+    vae.requires_grad_(False)
+    for part in (vae.decoder, vae.post_quant_conv):
+        part.requires_grad_(True)
+    fast = Crops(recipe, recipe.frames, recipe.decoder_steps, recipe.often)
+    _fit(vae, lambda x, weight, _: decoder_loss(vae, x, weight), fast, runs / "ae-decoder")
     return vae
 
 
-def _fit(vae: AutoencoderKLWan, recipe: AutoencoderRecipe, frames: int, steps: int, folder: Path) -> None:
-    run = Run(folder, vae, MuonAdamW(vae, recipe.lr))
-    drawn = iter(rendered(Crops(recipe, frames, steps), None, recipe.renderers, run.step))
+def _fit(vae: AutoencoderKLWan, loss: Callable[[Tensor, Tensor, int], Tensor], crops: Crops, folder: Path) -> None:
+    run = Run(folder, vae, MuonAdamW(vae, crops.recipe.lr))
+    drawn = iter(rendered(crops, None, crops.recipe.renderers, run.step))
 
-    def loss(step: int) -> Tensor:
+    def of_step(step: int) -> Tensor:
         x, weight = (v.to(vae.device) for v in next(drawn))
-        return reconstruction_loss(vae, recipe, x, weight, step)
+        return loss(x, weight, step)
 
-    run.fit(steps, loss)
+    run.fit(crops.steps, of_step)
 
 
 @torch.no_grad()

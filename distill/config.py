@@ -13,6 +13,8 @@ class AutoencoderRecipe:
     frames: int = 9
     frame_steps: int = 450
     clip_steps: int = 3360
+    decoder_steps: int = 1500  # of the decoder alone, its latents as they are
+    often: tuple[tuple[str, int], ...] = (("bounces", 5), ("spins", 2))  # (motion or scene, times), in those steps
     lr: float = 1e-3
     kl: float = 1e-4
     thing_weight: float = 5.0
@@ -129,7 +131,7 @@ RECIPES = {
         workers=1,
         text=TextRecipe(batch=256, steps=2000),
         autoencoder=AutoencoderRecipe(
-            device="cuda", renderers=14, batch=48, frame_steps=3000, clip_steps=20000, lr=7e-4
+            device="cuda", renderers=14, batch=48, frame_steps=3000, clip_steps=20000, decoder_steps=8000, lr=7e-4
         ),
         upsampler=UpsamplerRecipe(device="cuda", batch=64, steps=6000),
         refiner=RefinerRecipe(device="cuda", clips=10000, batch=64, steps=20000),

@@ -141,7 +141,7 @@ def _one_thread(_: int) -> None:
 
 @dataclass(frozen=True)
 class Crops(Dataset[tuple[Tensor, ...]]):
-    """The autoencoder's batch of each step: square crops near a thing, half at layout size, half at finish size.
+    """The autoencoder's batch of each step: square crops near a thing, most at finish size, a quarter at layout size.
 
     Clips (B, 3, F, size, size) in [-1, 1], and weights (B, 1, F, size, size), larger on the moving things. frames: of a
     clip; of single ones there are four times as many.
@@ -150,6 +150,7 @@ class Crops(Dataset[tuple[Tensor, ...]]):
     recipe: AutoencoderRecipe
     frames: int
     steps: int
+    often: Often = ()
 
     def __len__(self) -> int:
         return self.steps
@@ -157,14 +158,15 @@ class Crops(Dataset[tuple[Tensor, ...]]):
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         rng = generator(self.recipe.seed, parallel.shard(step))
         batch = self.recipe.batch * (4 if self.frames == 1 else 1)
-        clips, weights = zip(*(self._crop(rng, FINISH if i % 2 else LAYOUT) for i in range(batch)), strict=True)
+        clips, weights = zip(*(self._crop(rng, FINISH if i % 4 else LAYOUT) for i in range(batch)), strict=True)
         return torch.stack(clips), torch.stack(weights)
 
     def _crop(self, rng: np.random.Generator, camera: Camera) -> tuple[Tensor, Tensor]:
         size = self.recipe.crop
         start_s = rng.uniform(0, PERIOD_S - (self.frames - 1) / camera.fps)
         width, height = camera.width, camera.height
-        shot = draw(choose(rng), int(rng.integers(2**31)), replace(camera, frames=self.frames, start_s=start_s))
+        what, seed = choose(rng, self.often), int(rng.integers(2**31))
+        shot = draw(what, seed, replace(camera, frames=self.frames, start_s=start_s))
         about = shot.truths[rng.integers(len(shot.truths))].centre.mean(0) * (width, height)
         x0, y0 = np.clip((about + rng.normal(0, size / 3, 2) - size / 2).astype(int), 0, (width - size, height - size))
         yy, xx = np.mgrid[y0 : y0 + size, x0 : x0 + size].astype(np.float32) + 0.5

@@ -30,7 +30,7 @@ from wan_demo.text import unknown_words
 SMALLEST = Recipe(
     workers=1,
     text=TextRecipe(batch=4, steps=1, asked=8),
-    autoencoder=AutoencoderRecipe(batch=1, frame_steps=1, clip_steps=1, renderers=1),
+    autoencoder=AutoencoderRecipe(batch=1, frame_steps=1, clip_steps=1, decoder_steps=1, renderers=1),
     upsampler=UpsamplerRecipe(batch=1, steps=1),
     refiner=RefinerRecipe(clips=2, size=32, batch=1, steps=1),
     teacher=TeacherRecipe(layouts=2, stills=2, finishes=1, batch=1, high_steps=1, low_steps=1),

@@ -1,7 +1,9 @@
 """The trainers, on a few clips and a few steps: what they compute is right; how well it works is in LOG.md."""
 
+import copy
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -50,6 +52,16 @@ def test_autoencoder_loss_has_gradients_everywhere(vae: AutoencoderKLWan) -> Non
     x, weight = data.Crops(recipe, 5, 1)[0]
     autoencoder.reconstruction_loss(vae, recipe, x, weight, 0).backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in vae.parameters())
+
+
+def test_a_start_learns_to_decode_and_its_latents_stay(vae: AutoencoderKLWan, tmp_path: Path) -> None:
+    start = copy.deepcopy(vae)
+    before = {name: p.clone() for name, p in start.named_parameters()}
+    made = autoencoder.train(AutoencoderRecipe(batch=1, crop=32, frames=5, decoder_steps=2), tmp_path, start)
+    learnt = {name for name, p in made.named_parameters() if not torch.equal(p, before[name])}
+    assert {name.split(".")[0] for name in learnt} == {"decoder", "post_quant_conv"}
+    assert made.config.latents_mean == vae.config.latents_mean
+    assert made.config.latents_std == vae.config.latents_std
 
 
 def test_batches_are_a_function_of_seed_and_step() -> None:
