@@ -1,5 +1,6 @@
 """Drawn clips for training, each a function of its seed, so that a resumed training sees what it would have seen."""
 
+import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -33,7 +34,7 @@ LAYOUT, FINISH = camera_of(FULL.layout), camera_of(FULL.finish)
 STILL = replace(LAYOUT, frames=1)
 PAIRS, VARIED, ENGLISH = 0.5, 0.25, 0.4  # shares: clips of two things; varied ones of one; captions
 CAPTIONS = 8  # kept of each clip
-Often = tuple[tuple[str, int], ...]  # (motion or scene, how many times as often as the others)
+Often = tuple[tuple[str, int], ...]  # (motion, colour or scene, how many times as often as the others)
 
 
 def generator(seed: int, step: int) -> np.random.Generator:
@@ -59,12 +60,13 @@ def gaussian(like: Tensor, rng: torch.Generator) -> Tensor:
 
 def choose(rng: np.random.Generator, often: Often = ()) -> What:
     """What a training clip shows: nothing that is held out."""
-    times, most = dict(often), max([n for _, n in often], default=1) ** 2
+    times, most = dict(often), math.prod(n for _, n in often)
     while True:
         kind = rng.random()
         what: What = pair(rng, lively=rng.random() < 0.3) if kind < PAIRS else TRAIN[rng.integers(len(TRAIN))]
         shown = parts(what)
-        weight = times.get(shown[0].scene, 1) * max(times.get(one.motion, 1) for one in shown)
+        each = max(times.get(one.motion, 1) * times.get(one.colour, 1) for one in shown)
+        weight = times.get(shown[0].scene, 1) * each
         if rng.random() * most < weight:
             break
     return varied(what, rng) if isinstance(what, Combination) and kind < PAIRS + VARIED else what

@@ -64,6 +64,19 @@ def test_a_start_learns_to_decode_and_its_latents_stay(vae: AutoencoderKLWan, tm
     assert made.config.latents_std == vae.config.latents_std
 
 
+def test_some_motions_colours_and_scenes_are_drawn_oftener() -> None:
+    """One of eight motions drawn four times as often is four of eleven, and so on; the pairs aside."""
+    rng = data.generator(1, 1)
+    whats = [data.choose(rng, (("spins", 4), ("white", 3), ("night", 2))) for _ in range(3000)]
+    single = [what for what in whats if not isinstance(what, Pair)]
+    for share, shown in (
+        (4 / 11, [what.motion == "spins" for what in single]),
+        (3 / 10, [what.colour == "white" for what in single]),
+        (2 / 6, [what.scene == "night" for what in single]),
+    ):
+        assert sum(shown) / len(single) == pytest.approx(share, abs=0.05)
+
+
 def test_batches_are_a_function_of_seed_and_step() -> None:
     crops = data.Crops(AutoencoderRecipe(batch=2, crop=32), 5, 6)
     (one, weight), (same, _), (other, _) = (crops[step] for step in (4, 4, 5))
