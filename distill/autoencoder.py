@@ -86,17 +86,19 @@ def reconstruction_loss(
     z = posterior.sample()
     if generator(recipe.seed + 1, step).random() < recipe.shrink_share:
         z, x, weight = (F.interpolate(v, scale_factor=(1, 0.5, 0.5), mode="area") for v in (z, x, weight))
-    error = (decode_unclamped(vae, z) - x).abs()
-    loss: Tensor = (error * weight).sum() / (3 * weight.sum()) + recipe.kl * posterior.kl().mean() / z[0].numel()
+    loss: Tensor = _weighted_l1(vae, z, x, weight) + recipe.kl * posterior.kl().mean() / z[0].numel()
     return loss
 
 
 def decoder_loss(vae: AutoencoderKLWan, x: Tensor, weight: Tensor) -> Tensor:
-    """Weighted L1 of clips and weights as above, with gradients in the decoder alone."""
+    """Weighted L1 of clips x (B, 3, F, H, W) and their weights (B, 1, F, H, W); the encoder gets no gradient."""
     with torch.no_grad():
         z = vae.encode(x).latent_dist.mean
-    error = (decode_unclamped(vae, z) - x).abs()
-    loss: Tensor = (error * weight).sum() / (3 * weight.sum())
+    return _weighted_l1(vae, z, x, weight)
+
+
+def _weighted_l1(vae: AutoencoderKLWan, z: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    loss: Tensor = ((decode_unclamped(vae, z) - x).abs() * weight).sum() / (3 * weight.sum())
     return loss
 
 
@@ -114,9 +116,6 @@ def train(recipe: AutoencoderRecipe, runs: Path, start: AutoencoderKLWan | None 
         inflate(vae)
         _fit(vae, whole, Crops(recipe, recipe.frames, recipe.clip_steps), runs / "ae-clips")
         measure_latents(vae)
-    vae.requires_grad_(False)
-    for part in (vae.decoder, vae.post_quant_conv):
-        part.requires_grad_(True)
     fast = Crops(recipe, recipe.frames, recipe.decoder_steps, recipe.often)
     _fit(vae, lambda x, weight, _: decoder_loss(vae, x, weight), fast, runs / "ae-decoder")
     return vae

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+Often = tuple[tuple[str, int], ...]  # (motion, colour or scene, how many times as often as the others)
+
 
 @dataclass(frozen=True)
 class AutoencoderRecipe:
@@ -14,7 +16,7 @@ class AutoencoderRecipe:
     frame_steps: int = 450
     clip_steps: int = 3360
     decoder_steps: int = 1500  # of the decoder alone, its latents as they are
-    often: tuple[tuple[str, int], ...] = (("bounces", 5), ("spins", 2))  # in those steps, see data.Often
+    often: Often = (("bounces", 5), ("spins", 2))  # in those steps
     lr: float = 1e-3
     kl: float = 1e-4
     thing_weight: float = 5.0
@@ -66,7 +68,7 @@ class TeacherRecipe:
     high_steps: int = 6500
     low_steps: int = 5090
     still_share: float = 0.25  # of the high-noise expert's steps on single frames, five times as many at once
-    often: tuple[tuple[str, int], ...] = (("spins", 8), ("bounces", 2), ("white", 2), ("night", 2))  # see data.Often
+    often: Often = (("spins", 8), ("bounces", 2), ("white", 2), ("night", 2))
     low_layouts: float = 0.2  # share of its steps on whole clips at layout size, for direct mode
     # What follows can be switched off, or on; what each does is in LOG.md.
     temporal: bool = True  # attention across latent frames

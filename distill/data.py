@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from distill import parallel
 from distill.captions import CODES, paraphrase
-from distill.config import AutoencoderRecipe
+from distill.config import AutoencoderRecipe, Often
 from distill.measures import flow_lengths
 from distill.world import PERIOD_S, TRAIN, Camera, Combination, Frames, Shot, What, draw, pair, parts, varied
 from wan_demo.decode import normalised, to_pixels
@@ -34,7 +34,6 @@ LAYOUT, FINISH = camera_of(FULL.layout), camera_of(FULL.finish)
 STILL = replace(LAYOUT, frames=1)
 PAIRS, VARIED, ENGLISH = 0.5, 0.25, 0.4  # shares: clips of two things; varied ones of one; captions
 CAPTIONS = 8  # kept of each clip
-Often = tuple[tuple[str, int], ...]  # (motion, colour or scene, how many times as often as the others)
 
 
 def generator(seed: int, step: int) -> np.random.Generator:
