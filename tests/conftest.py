@@ -1,5 +1,6 @@
 """Presets and parts of the tiny model."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def tiny_models(tiny_full: Preset) -> models.Models:
 
 @pytest.fixture(scope="session")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
-    return load_identity(tmp_path_factory.mktemp("identity") / "keys")
+    """Its secret is the same in every run: with one in 600 a mark that was laid over is told from its pixels alone."""
+    return replace(load_identity(tmp_path_factory.mktemp("identity") / "keys"), secret=bytes(range(32)))
 
 
 @pytest.fixture(autouse=True)
