@@ -5,9 +5,10 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,31 @@ def cosine(step: int, steps: int, warmup: int, floor: float = 0.02) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def save_whole(value: object, path: Path) -> None:
+    """`torch.save` in one move, so that a kill leaves what was there before."""
+    part = path.with_name(path.name + ".part")
+    torch.save(value, part)
+    os.replace(part, path)
+
+
+def kept(path: Path, facts: str, make: Callable[[], Sequence[Tensor]]) -> Sequence[Tensor]:
+    """What `make` gives, kept in a file. facts: all that it follows from.
+
+    Raises:
+        ValueError: the file was made from other facts.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = make()
+        save_whole({"facts": facts, "tensors": list(made)}, path)
+        return made
+    held: dict[str, Any] = torch.load(path, weights_only=True)
+    if held["facts"] != facts:
+        raise ValueError(f"{path} was drawn for another recipe or other weights: delete it, or use another --runs.")
+    tensors: list[Tensor] = held["tensors"]
+    return tensors
 
 
 class Run:
@@ -106,15 +132,13 @@ class Run:
         return mean
 
     def save(self) -> None:
-        """Write state.pt in one move, so that a kill leaves the last whole one."""
+        """Write state.pt."""
         if parallel.rank() > 0:
             return
         state = {"step": self.step, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         if self.ema is not None:
             state["ema"] = self.ema.module.state_dict()
-        part = self.folder / "state.pt.part"
-        torch.save(state, part)
-        os.replace(part, self.folder / "state.pt")
+        save_whole(state, self.folder / "state.pt")
 
     def _restore(self, state: dict[str, object]) -> None:
         self.step = int(state["step"])  # type: ignore[call-overload]

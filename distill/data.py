@@ -1,5 +1,6 @@
 """Drawn clips for training, each a function of its seed, so that a resumed training sees what it would have seen."""
 
+import hashlib
 import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from distill import parallel
 from distill.captions import CODES, paraphrase
+from distill.checkpoint import kept
 from distill.config import AutoencoderRecipe, Often
 from distill.measures import flow_lengths
 from distill.world import PERIOD_S, TRAIN, Camera, Combination, Frames, Shot, What, draw, pair, parts, varied
@@ -60,8 +62,8 @@ def gaussian(like: Tensor, rng: torch.Generator) -> Tensor:
 def choose(rng: np.random.Generator, often: Often = ()) -> What:
     """What a training clip shows: nothing that is held out."""
     times, most = dict(often), math.prod(n for _, n in often)
+    kind = rng.random()
     while True:
-        kind = rng.random()
         what: What = pair(rng, lively=rng.random() < 0.3) if kind < PAIRS else TRAIN[rng.integers(len(TRAIN))]
         shown = parts(what)
         each = max(times.get(one.motion, 1) * times.get(one.colour, 1) for one in shown)
@@ -232,12 +234,18 @@ def encode_set(vae: AutoencoderKLWan, shots: Shots, batch: int = 8, renderers: i
 
 
 def cached_set(path: Path, vae: AutoencoderKLWan, shots: Shots, batch: int = 8, renderers: int = 0) -> LatentSet:
-    """`encode_set`, kept in a file."""
-    if not path.exists():
+    """`encode_set`, kept in a file; of another encoder, or other shots, it raises ValueError."""
+
+    def make() -> list[Tensor]:
         made = encode_set(vae, shots, batch, renderers)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save((made.x, made.near, made.moves, made.texts), path)
-    return LatentSet(*torch.load(path, weights_only=True))
+        return [getattr(made, f.name) for f in fields(made)]
+
+    encoder = hashlib.sha256()
+    for weights in (*vae.encoder.parameters(), *vae.quant_conv.parameters()):
+        encoder.update(weights.detach().cpu().contiguous().numpy())
+    words = len(shots.tokenizer) if shots.tokenizer else 0
+    facts = f"{shots.camera} {shots.seed} {shots.count} {shots.often} {words} {encoder.hexdigest()}"
+    return LatentSet(*kept(path, facts, make))
 
 
 def cut(latents: LatentSet, drift: Tensor, rows: Tensor, box: tuple[int, int, int], rng: torch.Generator) -> Examples:
@@ -267,19 +275,19 @@ def cut(latents: LatentSet, drift: Tensor, rows: Tensor, box: tuple[int, int, in
 
 
 class Captions:
-    """Embeddings of captions by the frozen text encoder; `dropped`: share of empty prompts."""
+    """Embeddings of captions by the frozen text encoder."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel, dropped: float = 0.1) -> None:
-        self.tokenizer, self.encoder, self.dropped = tokenizer, encoder, dropped
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel) -> None:
+        self.tokenizer, self.encoder = tokenizer, encoder
 
     @torch.no_grad()
-    def embed(self, texts: Tensor, rng: torch.Generator) -> Tensor:
-        """Embeddings (B, L, D) of one of each row's captions, texts (B, K, L), or of the empty prompt."""
+    def embed(self, texts: Tensor, rng: torch.Generator, dropped: float = 0.0) -> Tensor:
+        """Embeddings (B, L, D) of one of each row's captions, texts (B, K, L); of a share, of the empty prompt."""
         count, device = len(texts), texts.device
         ids = texts[
             torch.arange(count, device=device), torch.randint(texts.shape[1], (count,), generator=rng, device=device)
         ]
-        ids = torch.where(torch.rand(count, 1, generator=rng, device=device) < self.dropped, self._blank(texts), ids)
+        ids = torch.where(torch.rand(count, 1, generator=rng, device=device) < dropped, self._blank(texts), ids)
         mask = (ids != self.tokenizer.pad_token_id).long()
         made: Tensor = self.encoder(ids.long(), mask).last_hidden_state * mask[..., None]
         return made

@@ -287,6 +287,7 @@ def _write(log: Path, seen: Seen, sample: Sample) -> None:
     told |= {"split": sample.split, "what": [asdict(one) for one in parts(seen.what)]}
     if len(parts(seen.what)) == 1:
         told["asked"] = asdict(seen.what)
-    told |= asdict(seen.traits.figures) if seen.traits else {}
+    if seen.traits:
+        told["figures"] = asdict(seen.traits.figures)
     with log.open("a") as file:
         file.write(json.dumps(told) + "\n")

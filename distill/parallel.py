@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import cv2
@@ -13,6 +14,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
+PATIENCE = timedelta(days=2)  # of one process with another that draws clips or makes its share of them
+
 
 def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
@@ -20,6 +23,13 @@ def rank() -> int:
 
 def world() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def first() -> bool:
+    """Whether this process is the one that writes, once all have come this far and read what may be replaced."""
+    if world() > 1:
+        dist.barrier()
+    return rank() == 0
 
 
 def shard(step: int) -> int:
@@ -78,8 +88,9 @@ def _enter(index: int, workers: int, port: int, job: Callable[..., None], argume
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     if hasattr(os, "sched_setaffinity"):  # else both may be put on one core while another process has the other
-        os.sched_setaffinity(0, {index % (os.cpu_count() or 1)})
-    dist.init_process_group("gloo", rank=index, world_size=workers)
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[index % len(cores)]})
+    dist.init_process_group("gloo", timeout=PATIENCE, rank=index, world_size=workers)
     try:
         job(*arguments)
     finally:

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import trange
 
 from distill import parallel
-from distill.checkpoint import Ema, Run
+from distill.checkpoint import Ema, Run, kept
 from distill.config import RefinerRecipe
 from distill.data import FINISH, generator
 from distill.muon import MuonAdamW
@@ -53,13 +53,13 @@ def collect(seed: int, count: int, size: int) -> Moments:
 
 
 def cached(path: Path, seed: int, count: int, size: int) -> Moments:
-    """`collect`, kept in a file."""
-    if not path.exists():
+    """`collect`, kept in a file; of another seed, count or size, it raises ValueError."""
+
+    def make() -> list[Tensor]:
         made = collect(seed, count, size)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"pictures": made.pictures, "known": made.known}, path)
-        return made
-    return Moments(**torch.load(path, weights_only=True))
+        return [made.pictures, made.known]
+
+    return Moments(*kept(path, f"{seed} {count} {size}", make))
 
 
 def _moments(rng: np.random.Generator, world: bool) -> Iterator[tuple[Guess, Frame]]:

@@ -15,7 +15,19 @@ from distill.evaluate import RENDERED, crew, eye, tell, watch
 from distill.outcome import Column, Outcome
 from distill.things import Floats
 from distill.world import What, draw
+from wan_demo.integrity import verify
 from wan_demo.models import load, load_tokenizer
+
+
+def check(columns: Sequence[Column]) -> None:
+    """Before a clip is made.
+
+    Raises:
+        WeightsError, ValueError: weights are not whole, or have no words for what is asked.
+    """
+    for column in columns:
+        verify(column.preset.weights)
+        tell(column.sample, load_tokenizer(column.preset.weights / "tokenizer"))
 
 
 def report(
@@ -24,12 +36,7 @@ def report(
     """Evaluate each column, in every process of `distill.parallel`; the first one prints and writes.
 
     batch, judges: see `watch` and `crew`.
-
-    Raises:
-        ValueError: a column's models have no words for what is asked; no clip is made then.
     """
-    for column in columns:
-        tell(column.sample, load_tokenizer(column.preset.weights / "tokenizer"))
     outcomes = []
     with crew(judges) as pool:
         for preset, some in groupby(columns, key=lambda column: column.preset):

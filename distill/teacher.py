@@ -27,6 +27,7 @@ from wan_demo.presets import Preset
 # Boxes of latents (t, h, w): near cubes of at most 144 tokens, others long in each axis in turn, and last, whole clips.
 BOXES = ((9, 8, 8), (5, 8, 14), (3, 8, 24), (1, 16, 28), (2, 10, 28), (9, 4, 16), (9, 16, 4), (5, 14, 8), (9, 16, 28))
 BOX_TOKENS = 144
+DROPPED = 0.1  # share of empty prompts, for guidance
 MARGIN = 0.03  # of sigma, that each expert learns beyond the boundary
 ADAM_NAMES = ("patch_embedding", "proj_out", "condition_embedder", "scale_shift_table")
 
@@ -178,7 +179,7 @@ def _loss_on(
     captions: Captions,
     rng: torch.Generator,
 ) -> Tensor:
-    embeds, noise = captions.embed(some.texts, rng), gaussian(some.x, rng) + some.drift
+    embeds, noise = captions.embed(some.texts, rng, DROPPED), gaussian(some.x, rng) + some.drift
     x, timestep = flow.add_noise(some.x, noise, sigma.view(-1, 1, 1, 1, 1)), flow.TIMESTEPS * sigma
     v = model(x, timestep, embeds).sample if recipe.temporal else each_frame(model, x, timestep, embeds)
     error = v - flow.velocity(some.x, noise)

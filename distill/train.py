@@ -32,7 +32,7 @@ from wan_demo.presets import Preset
 
 def train_text(recipe: Recipe, runs: Path) -> None:
     tokenizer, encoder, shares = text_encoder.train(recipe.text, runs)
-    if parallel.rank() == 0:
+    if parallel.first():
         export.text(tokenizer, encoder, runs / "pocket")
         _tell(shares)
 
@@ -41,7 +41,7 @@ def train_autoencoder(recipe: Recipe, runs: Path) -> None:
     folder = runs / "pocket" / "vae"
     start = AutoencoderKLWan.from_pretrained(folder, torch_dtype=torch.float32).train() if folder.exists() else None
     vae = autoencoder.train(recipe.autoencoder, runs, start)
-    if parallel.rank() == 0:
+    if parallel.first():
         export.autoencoder(vae, runs / "pocket")
 
 
@@ -49,7 +49,7 @@ def train_upsampler(recipe: Recipe, runs: Path) -> None:
     have = Materials(recipe, runs)
     start = models.load_upsampler(runs / "pocket" / "upsampler")
     model = upsampler.train(recipe.upsampler, have.small, have.finishes, runs, start)
-    if parallel.rank() == 0:
+    if parallel.first():
         export.upsampler(model, runs / "pocket")
 
 
@@ -57,7 +57,7 @@ def train_refiner(recipe: Recipe, runs: Path) -> None:
     plan = recipe.refiner
     moments = refiner.cached(runs / f"moments-{parallel.rank()}.pt", 4000 + parallel.rank(), plan.clips, plan.size)
     model = refiner.train(plan, moments, runs)
-    if parallel.rank() == 0:
+    if parallel.first():
         export.refiner(model, runs / "pocket")
 
 
@@ -69,7 +69,7 @@ def train_teacher(recipe: Recipe, runs: Path) -> None:
     drift = have.drift(FULL, high)
     second = (begun(runs, "transformer_2") or copy.deepcopy(high)).to(plan.device).requires_grad_(True)
     low = teacher.train_low(plan, second, have.layouts, have.finishes, drift, have.captions, runs)
-    if parallel.rank() == 0:
+    if parallel.first():
         export.experts(high, low, runs / "pocket")
 
 
@@ -89,13 +89,13 @@ def train_student(recipe: Recipe, runs: Path) -> None:
     # The second student starts from what the first one, frozen, leaves it.
     drift = have.drift(FEW, high)
     low = distil("transformer_2", edges.low, plan.low_steps, consistency.box_sampler(have.finishes, drift, plan.batch))
-    if parallel.rank() == 0:
+    if parallel.first():
         export.students(high, low, runs / "pocket", runs / "students")
 
 
 def train_features(recipe: Recipe, runs: Path) -> None:
     eye = features.train(recipe.features, runs)
-    if parallel.rank() == 0:
+    if parallel.first():
         _tell(dict(zip(ATTRIBUTES, features.accuracy(eye), strict=True)))
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from distill.checkpoint import Ema, Run, cosine
+from distill.checkpoint import Ema, Run, cosine, kept
 from distill.data import generator
 from distill.muon import MuonAdamW, orthogonalise
 
@@ -30,6 +30,21 @@ def test_a_resumed_run_equals_an_unbroken_one(tmp_path: Path) -> None:
     whole, broken = train(tmp_path / "a", 20), train(tmp_path / "b", 7, 13, 20)
     for one, other in zip(whole, broken, strict=True):
         assert all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_what_was_drawn_is_kept_for_what_it_was_drawn_for(tmp_path: Path) -> None:
+    path, made = tmp_path / "latents" / "layout-0.pt", [torch.arange(3), torch.ones(2)]
+
+    def killed() -> list[Tensor]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept(path, "a", killed)
+    (path.parent / "layout-0.pt.part").write_bytes(b"cut")  # as a kill while it is written leaves it
+    for make in (lambda: made, killed):
+        assert all(torch.equal(a, b) for a, b in zip(kept(path, "a", make), made, strict=True))
+    with pytest.raises(ValueError, match=r"layout-0\.pt was drawn for another recipe .* use another --runs"):
+        kept(path, "b", killed)
 
 
 def test_training_learns(tmp_path: Path) -> None:

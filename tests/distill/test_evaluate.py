@@ -16,7 +16,7 @@ from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
 from distill import evaluate, features, report_html
-from distill.__main__ import columns, parse
+from distill.__main__ import columns, main, parse
 from distill.batch import make
 from distill.data import FINISH
 from distill.evaluate import Asked, Sample, Seen, Share, Traits, caption, choose, count, crew, known, split
@@ -230,7 +230,7 @@ def test_clips_of_the_world_are_judged_in_order_wherever(
 
     monkeypatch.setattr(evaluate, "make", drawn)
     monkeypatch.setenv("OMP_NUM_THREADS", "")  # which crew() sets
-    here = evaluate.watch(tiny_distilled, tiny_models, sample, log=tmp_path / "log")
+    here = evaluate.watch(tiny_distilled, tiny_models, sample, measured=True, log=tmp_path / "log")
     with crew(1) as judges:
         there = evaluate.watch(tiny_distilled, tiny_models, sample, batch=2, judges=judges)
     assert [s.marks for s in here] == [s.marks for s in there]
@@ -238,7 +238,33 @@ def test_clips_of_the_world_are_judged_in_order_wherever(
     assert here[0].frames.shape == (5, FINISH.height, FINISH.width, 3)
     told = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [t["what"][0]["thing"] for t in told] == [t["asked"]["thing"] for t in told]
+    assert [t["motion"] for t in told] == [s.marks["motion"] for s in here]
+    assert [t["figures"]["motion"] for t in told] == [s.traits.figures.motion for s in here if s.traits]
     assert np.mean([s.marks["all_right"] for s in here]) >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--clips", "0"], "argument --clips: 0 is less than 1"),
+        (["--workers", "many"], "argument --workers: invalid number value: 'many'"),
+        (["--seed", "-1"], "argument --seed: -1 is less than 0"),
+        (["--html", "nowhere/report.html"], "no folder nowhere to write report.html to"),
+        (["--workers", "2", "--judges", "2"], "--judges is for one worker"),
+        (["--tier", "full", "--students", "runs/students"], "ask for it with --tier"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_at_once(
+    flags: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(["evaluate", *flags])
+    assert said in capsys.readouterr().err
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--weights", str(tmp_path / "runs")]) == 2
+    assert f"The weights file {tmp_path / 'runs' / 'checksums.json'} is missing" in capsys.readouterr().err
 
 
 def test_an_outcome_counts() -> None:

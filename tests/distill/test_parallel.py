@@ -1,7 +1,9 @@
 """Two processes do what one does."""
 
+import os
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -21,6 +23,25 @@ def two_steps(folder: Path) -> None:
     torch.save(matrices, folder / f"{parallel.world()}-{parallel.rank()}.pt")
     everyone = parallel.gather([parallel.rank()])
     assert everyone == list(range(parallel.world())), "every process has the values of all"
+
+
+def where(folder: Path) -> None:
+    (folder / str(parallel.rank())).write_text(str(os.sched_getaffinity(0)))
+    if parallel.first():
+        assert len(list(folder.iterdir())) == 2, "the first writes when all have come so far"
+        (folder / "first").write_text(str(parallel.rank()))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux says which cores a process has")
+def test_processes_stay_on_the_cores_they_were_given(tmp_path: Path) -> None:
+    cores = os.sched_getaffinity(0)
+    last = {max(cores)}
+    try:
+        os.sched_setaffinity(0, last)
+        parallel.launch(where, 2, tmp_path)
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert [(tmp_path / name).read_text() for name in ("0", "1", "first")] == [str(last), str(last), "0"]
 
 
 def test_muon_divided_among_processes_is_muon(tmp_path: Path) -> None:

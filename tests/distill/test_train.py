@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from distill import features
-from distill.__main__ import train
+from distill.__main__ import begin, main, train
 from distill.config import (
     AutoencoderRecipe,
     FeaturesRecipe,
@@ -69,6 +69,24 @@ def test_the_verbs_make_a_family_on_a_gpu(tmp_path: Path) -> None:
     models.load(find("pocket", "full").at(tmp_path / "pocket"))
     few = find("pocket", "distilled").at(tmp_path / "pocket")
     assert evaluate(few, models.load(few), Sample(clips=1)).clips == 1
+
+
+def test_a_training_begins_with_weights_once(tmp_path: Path) -> None:
+    shipped, runs = find("pocket", "full").weights, tmp_path / "runs"
+    with pytest.raises(ValueError, match="is not a weights folder"):
+        begin(runs, tmp_path)
+    assert not runs.exists()
+    begin(runs, shipped)
+    (runs / "pocket" / "trained").touch()
+    begin(runs, shipped)  # the same command again goes on
+    begin(runs, None)
+    assert (runs / "pocket" / "trained").exists()
+    shutil.copytree(shipped, tmp_path / "other")
+    assert main(["teacher", "--runs", str(runs), "--start", str(tmp_path / "other")]) == 2
+    begin(tmp_path / "scratch", None)
+    (tmp_path / "scratch" / "high").mkdir()
+    with pytest.raises(ValueError, match="leave out --start to go on with it, or use another --runs"):
+        begin(tmp_path / "scratch", shipped)
 
 
 def test_a_start_is_trained_on_from(tmp_path: Path) -> None:

@@ -118,12 +118,11 @@ def test_captions_are_tokens_of_what_a_clip_shows() -> None:
     assert ids.shape == (4, data.CAPTIONS, tokenizer.model_max_length)
     assert not (ids == tokenizer.unk_token_id).any()
     encoder = text_encoder.build(len(tokenizer)).eval()
-    captions = data.Captions(tokenizer, encoder, dropped=0.0)
-    made = captions.embed(ids, data.generator_on(torch.device("cpu"), 1, 0))
+    captions, rng = data.Captions(tokenizer, encoder), data.generator_on(torch.device("cpu"), 1, 0)
+    made = captions.embed(ids, rng)
     options = encode_prompts([tokenizer.decode(row, skip_special_tokens=True) for row in ids[0]], tokenizer, encoder)
     assert min((made[0] - row).abs().max() for row in options.embeds) < 1e-4
-    empty = data.Captions(tokenizer, encoder, dropped=1.0).embed(ids, data.generator_on(torch.device("cpu"), 1, 0))
-    torch.testing.assert_close(empty, captions.empty(4))
+    torch.testing.assert_close(captions.embed(ids, rng, dropped=1.0), captions.empty(4))
 
 
 def test_encoded_sets_know_where_the_thing_is(vae: AutoencoderKLWan) -> None:
