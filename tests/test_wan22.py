@@ -20,7 +20,7 @@ from wan_demo.integrity import WeightsError, write_checksums
 from wan_demo.locate import locate
 from wan_demo.models import Models
 from wan_demo.pipeline import draw, result_of
-from wan_demo.presets import Preset, find
+from wan_demo.presets import Preset, find, tiers
 from wan_demo.request import Request
 from wan_demo.setup import Setup
 from wan_demo.shapes import ClipShape
@@ -132,6 +132,16 @@ def test_a_student_of_its_own_needs_no_full_experts(hub_folder: Path, student: P
     assert parts.high.blocks[0].attn1.to_q.weight.dtype == torch.int8
     both = result_of(locate(Setup("wan22", weights=hub_folder, student=student)))  # type: ignore[arg-type]
     assert [preset.tier for preset in both] == ["full", "distilled"]
+
+
+def test_a_student_keeps_its_own_8_bit_layers() -> None:
+    full, distilled = (replace(preset, tricks=("fp8",)) for preset in tiers("wan22"))
+    assert (full.layers, distilled.layers) == ("fp8", "int8")
+
+
+def test_the_pocket_family_takes_no_other_student(student: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", PROMPT, "--student", str(student)]) == 2
+    assert "has a student of its own: leave out --student and --lora" in capsys.readouterr().err
 
 
 def test_a_clip_from_a_folder_of_the_hubs_layout(

@@ -88,8 +88,8 @@ class Preset:
 
     @property
     def layers(self) -> str:
-        """The kind of 8-bit layers that the experts are given, "" for none."""
-        return "fp8" if "fp8" in self.tricks else self.eight_bit
+        """The kind of 8-bit layers that the experts have, "" for none; fp8 changes none that are 8-bit already."""
+        return self.eight_bit or ("fp8" if "fp8" in self.tricks else "")
 
     @property
     def guidances(self) -> tuple[float, float]:

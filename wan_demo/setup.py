@@ -59,7 +59,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", default="pocket", help=f"the models, one of: {', '.join(FAMILIES)}")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--weights", type=Path, help="a folder of the family's parts, in the layout of its repository")
-    parser.add_argument("--student", type=Path, help="a folder that `distill` exported, for the distilled tier")
+    parser.add_argument("--student", type=Path, help="the distilled tier's 8-bit experts, as `distill` exports them")
     parser.add_argument("--lora", type=Path, nargs=2, metavar=("HIGH", "LOW"), help="or a few-step LoRA of each expert")
     parser.add_argument(
         "--plan", default="", help=f"of memory; chosen by itself, or: {', '.join(p.name for p in PLANS)}"
@@ -74,7 +74,8 @@ def read(options: argparse.Namespace) -> Setup:
     Raises:
         RequestError: they name something that there is not.
     """
-    tiers(options.family)
+    if not tiers(options.family)[0].source and (options.student or options.lora):
+        raise RequestError(f"The {options.family} family has a student of its own: leave out --student and --lora.")
     if options.device not in ("cpu", "cuda"):
         raise RequestError(f"There is no device called {options.device!r}: choose cpu or cuda.")
     tricks = tuple(filter(None, options.fast.split(",")))
