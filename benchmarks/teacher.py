@@ -22,8 +22,9 @@ from torch import Tensor
 from distill import judge, teacher
 from distill.batch import lay_out
 from distill.config import RECIPES, TeacherRecipe
-from distill.data import FINISH, FULL, LAYOUT, LatentSet, Shots, encode_set, gaussian, generator_on, uniform
+from distill.data import FINISH, FULL, LAYOUT, Shots, gaussian, generator_on, uniform
 from distill.evaluate import Sample, count, tell
+from distill.latents import LatentSet, encode_set
 from distill.train import Materials, begun
 from wan_demo import flow
 from wan_demo.decode import decode_all

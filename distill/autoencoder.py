@@ -18,7 +18,8 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Run
 from distill.config import AutoencoderRecipe
-from distill.data import LAYOUT, Crops, Shots, encode_set, generator, rendered
+from distill.data import LAYOUT, Crops, Shots, generator, rendered
+from distill.latents import encode_set
 from distill.muon import MuonAdamW
 from wan_demo.decode import by_onednn
 

@@ -19,9 +19,11 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import StudentRecipe
-from distill.data import Captions, Examples, LatentSet, gaussian, generator, generator_on, pick
+from distill.data import gaussian, generator, generator_on
+from distill.latents import Examples, LatentSet, pick
 from distill.muon import MuonAdamW
 from distill.teacher import ADAM_NAMES, build, cut_boxes
+from distill.text_encoder import Captions
 from wan_demo import flow
 
 Sampler = Callable[[np.random.Generator, torch.Generator], Examples]

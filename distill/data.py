@@ -1,29 +1,23 @@
 """Drawn clips for training, each a function of its seed, so that a resumed training sees what it would have seen."""
 
-import hashlib
 import math
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
-from diffusers import AutoencoderKLWan
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
-from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
+from transformers import PreTrainedTokenizerFast
 
 from distill import parallel
 from distill.captions import CODES, paraphrase
-from distill.checkpoint import kept
 from distill.config import AutoencoderRecipe, Often
 from distill.measures import flow_lengths
 from distill.world import PERIOD_S, TRAIN, Camera, Combination, Frames, Shot, What, draw, pair, parts, varied
-from wan_demo.decode import normalised, to_pixels
+from wan_demo.decode import to_pixels
 from wan_demo.presets import find
 from wan_demo.shapes import ClipShape
-from wan_demo.text import encode_prompts
 
 
 def camera_of(shape: ClipShape) -> Camera:
@@ -179,124 +173,3 @@ class Crops(Dataset[tuple[Tensor, ...]]):
             near |= np.hypot(xx - cx, yy - cy) < 1.25 * height * truth.radius[:, None, None]
         weight = torch.from_numpy(1 + (self.recipe.thing_weight - 1) * near.astype(np.float32))
         return to_pixels(shot.frames[:, y0 : y0 + size, x0 : x0 + size]), weight[None]
-
-
-@dataclass(frozen=True)
-class LatentSet:
-    """Encoded clips: x (N, C, T, H, W), normalised; near and moves (N, T, H, W); texts (N, K, L): captions' tokens.
-
-    near: where the things are. moves: how far it moves, see `moving`.
-    """
-
-    x: Tensor
-    near: Tensor
-    moves: Tensor
-    texts: Tensor
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def to(self, device: str) -> "LatentSet":
-        return LatentSet(*(getattr(self, f.name).to(device) for f in fields(self)))
-
-    def examples(self, rows: Tensor) -> "Examples":
-        """Whole clips to learn from, without drift."""
-        x = self.x[rows].float()
-        return Examples(x, self.near[rows], self.moves[rows], self.texts[rows], x.new_zeros(()))
-
-
-@dataclass(frozen=True)
-class Examples:
-    """What a step learns from, B clips or boxes of them: fields as in a LatentSet; drift: added to the noise."""
-
-    x: Tensor
-    near: Tensor
-    moves: Tensor
-    texts: Tensor
-    drift: Tensor
-
-
-def pick(clips: LatentSet, count: int, rng: torch.Generator) -> Tensor:
-    """Random rows of a set."""
-    return torch.randint(len(clips), (count,), generator=rng, device=rng.device)
-
-
-def encode_set(vae: AutoencoderKLWan, shots: Shots, batch: int = 8, renderers: int = 0) -> LatentSet:
-    """Draw clips and encode them; normalised by the autoencoder's mean and std."""
-    encoded, told = [], []
-    name = f"encode {shots.camera.width}x{shots.camera.height}"
-    with tqdm(total=len(shots), desc=name, mininterval=5, disable=parallel.rank() > 0) as bar:
-        for frames, *others in rendered(shots, batch, renderers):
-            encoded.append(normalised(to_pixels(frames.to(vae.device)), vae).half().cpu())
-            told.append(others)
-            bar.update(len(frames))
-    return LatentSet(torch.cat(encoded), *map(torch.cat, zip(*told, strict=True)))
-
-
-def cached_set(path: Path, vae: AutoencoderKLWan, shots: Shots, batch: int = 8, renderers: int = 0) -> LatentSet:
-    """`encode_set`, kept in a file; of another encoder, or other shots, it raises ValueError."""
-
-    def make() -> list[Tensor]:
-        made = encode_set(vae, shots, batch, renderers)
-        return [getattr(made, f.name) for f in fields(made)]
-
-    encoder = hashlib.sha256()
-    for weights in (*vae.encoder.parameters(), *vae.quant_conv.parameters()):
-        encoder.update(weights.detach().cpu().contiguous().numpy())
-    words = len(shots.tokenizer) if shots.tokenizer else 0
-    facts = f"{shots.camera} {shots.seed} {shots.count} {shots.often} {words} {encoder.hexdigest()}"
-    return LatentSet(*kept(path, facts, make))
-
-
-def cut(latents: LatentSet, drift: Tensor, rows: Tensor, box: tuple[int, int, int], rng: torch.Generator) -> Examples:
-    """A box (t, h, w) from each of `rows` of a set, and of `drift` (N, C, T, H, W), most of them around a thing."""
-    near, device = latents.near[rows], latents.x.device
-    size = torch.tensor(near.shape[1:], device=device)
-    shape = torch.tensor(box, device=device)
-
-    def uniform(*count: int) -> Tensor:
-        return torch.rand(count, generator=rng, device=device)
-
-    likely = near.flatten(1).float() + 1e-6  # a clip's things, or anything where there are none
-    likely[uniform(len(rows)) > 0.85] = 1.0
-    spot = torch.multinomial(likely, 1, generator=rng)[:, 0]
-    middle = torch.stack(torch.unravel_index(spot, near.shape[1:]), 1)
-    start = (middle - (uniform(len(rows), 3) * shape).long()).clamp(min=0).minimum(size - shape)
-    start[:, 1:] -= start[:, 1:] % 2  # tokens are 2x2 latents
-    start[uniform(len(rows)) < 0.5, 0] = 0  # the first latent is of another kind: it holds one frame, not four
-    t, h, w = (start[:, i, None] + torch.arange(box[i], device=device) for i in range(3))
-    clip, at = rows[:, None, None, None], (t[:, :, None, None], h[:, None, :, None], w[:, None, None, :])
-
-    def taken(x: Tensor) -> Tensor:
-        return x[clip, :, *at].movedim(-1, 1).float()
-
-    told = (latents.near[clip, *at], latents.moves[clip, *at], latents.texts[rows])
-    return Examples(taken(latents.x), *told, taken(drift))
-
-
-class Captions:
-    """Embeddings of captions by the frozen text encoder."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel) -> None:
-        self.tokenizer, self.encoder = tokenizer, encoder
-
-    @torch.no_grad()
-    def embed(self, texts: Tensor, rng: torch.Generator, dropped: float = 0.0) -> Tensor:
-        """Embeddings (B, L, D) of one of each row's captions, texts (B, K, L); of a share, of the empty prompt."""
-        count, device = len(texts), texts.device
-        ids = texts[
-            torch.arange(count, device=device), torch.randint(texts.shape[1], (count,), generator=rng, device=device)
-        ]
-        ids = torch.where(torch.rand(count, 1, generator=rng, device=device) < dropped, self._blank(texts), ids)
-        mask = (ids != self.tokenizer.pad_token_id).long()
-        made: Tensor = self.encoder(ids.long(), mask).last_hidden_state * mask[..., None]
-        return made
-
-    def empty(self, count: int) -> Tensor:
-        """The empty prompt's embeddings, (count, L, D)."""
-        return encode_prompts([""] * count, self.tokenizer, self.encoder).embeds
-
-    def _blank(self, texts: Tensor) -> Tensor:
-        blank = torch.full((texts.shape[2],), self.tokenizer.pad_token_id, dtype=texts.dtype)
-        blank[0] = self.tokenizer.eos_token_id
-        return blank.to(texts.device)

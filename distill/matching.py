@@ -21,7 +21,8 @@ from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import MatchingRecipe
 from distill.consistency import Sampler, guided
-from distill.data import Captions, gaussian, generator, generator_on, uniform
+from distill.data import gaussian, generator, generator_on, uniform
+from distill.text_encoder import Captions
 from wan_demo import flow
 
 MARGIN = 0.05  # of sigma above b: below it x_t hardly differs from x_b, and the fake's target is mostly noise

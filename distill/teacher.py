@@ -18,8 +18,10 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import TeacherRecipe
-from distill.data import FULL, Captions, Examples, LatentSet, cut, gaussian, generator, generator_on, pick, uniform
+from distill.data import FULL, gaussian, generator, generator_on, uniform
+from distill.latents import Examples, LatentSet, cut, pick
 from distill.muon import MuonAdamW
+from distill.text_encoder import Captions
 from distill.upsampler import enlarge
 from wan_demo import flow
 from wan_demo.presets import Preset

@@ -1,4 +1,4 @@
-"""Trains the pocket family's UMT5 encoder, on captions in all languages.
+"""Trains the pocket family's UMT5 encoder, on captions in all languages, and embeds captions for the other trainers.
 
 It learns to tell what a caption says of one or two things, and of which of them. The heads that tell it are thrown
 away; the experts start from embeddings in which it is easy to find, and the encoder is frozen from then on.
@@ -19,6 +19,7 @@ from distill.config import TextRecipe
 from distill.data import choose, generator, language
 from distill.tokenizer import build_tokenizer
 from distill.world import HELD_OUT, THINGS, VALUES, What, pair, parts, varied
+from wan_demo.text import encode_prompts
 
 READ = ("thing", "colour", "motion", "size", "speed")  # of each thing
 OF_SCENE = (len(VALUES["scene"]), 2)  # how many scenes there are, and ways to be lively
@@ -118,3 +119,31 @@ def accuracy(
 def held_out(rng: np.random.Generator, pairs: bool) -> What:
     """A pair of things that training never sees together, or such a combination with any size, speed and life."""
     return pair(rng, held_out=True) if pairs else varied(HELD_OUT[rng.integers(len(HELD_OUT))], rng)
+
+
+class Captions:
+    """Embeddings of captions by the frozen text encoder."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, encoder: UMT5EncoderModel) -> None:
+        self.tokenizer, self.encoder = tokenizer, encoder
+
+    @torch.no_grad()
+    def embed(self, texts: Tensor, rng: torch.Generator, dropped: float = 0.0) -> Tensor:
+        """Embeddings (B, L, D) of one of each row's captions, texts (B, K, L); of a share, of the empty prompt."""
+        count, device = len(texts), texts.device
+        ids = texts[
+            torch.arange(count, device=device), torch.randint(texts.shape[1], (count,), generator=rng, device=device)
+        ]
+        ids = torch.where(torch.rand(count, 1, generator=rng, device=device) < dropped, self._blank(texts), ids)
+        mask = (ids != self.tokenizer.pad_token_id).long()
+        made: Tensor = self.encoder(ids.long(), mask).last_hidden_state * mask[..., None]
+        return made
+
+    def empty(self, count: int) -> Tensor:
+        """The empty prompt's embeddings, (count, L, D)."""
+        return encode_prompts([""] * count, self.tokenizer, self.encoder).embeds
+
+    def _blank(self, texts: Tensor) -> Tensor:
+        blank = torch.full((texts.shape[2],), self.tokenizer.pad_token_id, dtype=texts.dtype)
+        blank[0] = self.tokenizer.eos_token_id
+        return blank.to(texts.device)

@@ -23,7 +23,9 @@ from distill import (
     upsampler,
 )
 from distill.config import Recipe
-from distill.data import FEW, FINISH, FULL, LAYOUT, STILL, Captions, LatentSet, Shots, cached_set
+from distill.data import FEW, FINISH, FULL, LAYOUT, STILL, Shots
+from distill.latents import LatentSet, cached_set
+from distill.text_encoder import Captions
 from distill.world import ATTRIBUTES, Camera
 from wan_demo import models
 from wan_demo.decode import by_onednn

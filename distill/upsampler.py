@@ -14,7 +14,8 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import UpsamplerRecipe
-from distill.data import FULL, LatentSet, gaussian, generator_on, pick, uniform
+from distill.data import FULL, gaussian, generator_on, uniform
+from distill.latents import LatentSet, pick
 from distill.muon import MuonAdamW
 from wan_demo.upsample import upsample
 from wan_demo.values import Latents

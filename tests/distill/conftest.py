@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from distill import text_encoder
-from distill.data import Captions
+from distill.text_encoder import Captions
 from distill.tokenizer import build_tokenizer
 
 

@@ -10,7 +10,8 @@ import torch
 from distill import matching
 from distill.config import MatchingRecipe
 from distill.consistency import layout_sampler
-from distill.data import Captions, LatentSet
+from distill.latents import LatentSet
+from distill.text_encoder import Captions
 from tests.tiny import tiny_expert
 from wan_demo import flow
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from distill import data, teacher
+from distill import data, latents, teacher, text_encoder
 from distill.config import TeacherRecipe
 from tests.tiny import tiny_expert
 
@@ -15,14 +15,14 @@ CPU = torch.device("cpu")
 RECIPE = TeacherRecipe(batch=2, high_steps=2, still_share=0.0, lr=1e-3)
 
 
-def clips(count: int = 4, frames: int = 5) -> data.LatentSet:
+def clips(count: int = 4, frames: int = 5) -> latents.LatentSet:
     made = torch.Generator().manual_seed(3)
     x = torch.randn(count, 4, frames, 8, 14, generator=made).half()
     near = torch.rand(count, frames, 8, 14, generator=made) < 0.3
-    return data.LatentSet(x, near, near.half(), torch.full((count, 1, 48), 1, dtype=torch.int16))
+    return latents.LatentSet(x, near, near.half(), torch.full((count, 1, 48), 1, dtype=torch.int16))
 
 
-def trained(recipe: TeacherRecipe, captions: data.Captions, runs: Path) -> torch.Tensor:
+def trained(recipe: TeacherRecipe, captions: text_encoder.Captions, runs: Path) -> torch.Tensor:
     model = tiny_expert(1, text_dim=128).train().requires_grad_(True)
     made = teacher.train_high(recipe, model, clips(), clips(frames=1), captions, runs)
     return torch.cat([p.flatten() for p in made.parameters()])
@@ -31,13 +31,15 @@ def trained(recipe: TeacherRecipe, captions: data.Captions, runs: Path) -> torch
 @pytest.mark.parametrize(
     "changed", [replace(RECIPE, temporal=False), replace(RECIPE, motion=0.5)], ids=["temporal", "motion"]
 )
-def test_a_switch_changes_what_is_learnt(changed: TeacherRecipe, captions: data.Captions, tmp_path: Path) -> None:
+def test_a_switch_changes_what_is_learnt(
+    changed: TeacherRecipe, captions: text_encoder.Captions, tmp_path: Path
+) -> None:
     usual = trained(RECIPE, captions, tmp_path / "usual")
     assert torch.equal(usual, trained(RECIPE, captions, tmp_path / "again"))
     assert not torch.allclose(usual, trained(changed, captions, tmp_path / "other"), atol=1e-6)
 
 
-def test_checkpointing_changes_memory_alone(captions: data.Captions, tmp_path: Path) -> None:
+def test_checkpointing_changes_memory_alone(captions: text_encoder.Captions, tmp_path: Path) -> None:
     usual = trained(RECIPE, captions, tmp_path / "usual")
     spared = trained(replace(RECIPE, checkpointing=True), captions, tmp_path / "spared")
     torch.testing.assert_close(usual, spared)
@@ -105,7 +107,7 @@ def test_without_boxes_there_are_whole_clips() -> None:
     made = torch.Generator().manual_seed(1)
     x = torch.randn(2, 4, 9, 16, 28, generator=made).half()
     near = torch.ones(2, 9, 16, 28, dtype=torch.bool)
-    whole = data.LatentSet(x, near, near.half(), torch.ones(2, 1, 48, dtype=torch.int16))
+    whole = latents.LatentSet(x, near, near.half(), torch.ones(2, 1, 48, dtype=torch.int16))
     some = teacher.cut_boxes(whole, x, 16, data.generator(0, 0), data.generator_on(CPU, 0, 0), teacher.BOXES[-1:])
     assert some.x.shape[2:] == (9, 16, 28)
     assert {tuple(each.tolist()) for each in some.x.flatten(1)} <= {tuple(e.tolist()) for e in x.float().flatten(1)}

@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
 
-from distill import autoencoder, consistency, data, text_encoder, upsampler
+from distill import autoencoder, consistency, data, latents, text_encoder, upsampler
 from distill.config import AutoencoderRecipe
 from distill.tokenizer import build_tokenizer
 from distill.world import Camera, Pair, parts
@@ -34,7 +34,7 @@ def test_unclamped_decode_is_decode(vae: AutoencoderKLWan) -> None:
 
 def test_statistics_are_those_of_raw_latents(vae: AutoencoderKLWan) -> None:
     autoencoder.measure_latents(vae, clips=2)
-    x = data.encode_set(vae, data.Shots(data.LAYOUT, seed=77, count=2)).x.float().transpose(0, 1).flatten(1)
+    x = latents.encode_set(vae, data.Shots(data.LAYOUT, seed=77, count=2)).x.float().transpose(0, 1).flatten(1)
     torch.testing.assert_close(x.mean(1), torch.zeros(autoencoder.Z_DIM), atol=2e-3, rtol=0)
     torch.testing.assert_close(x.std(1), torch.ones(autoencoder.Z_DIM), atol=2e-3, rtol=0)
 
@@ -118,7 +118,7 @@ def test_captions_are_tokens_of_what_a_clip_shows() -> None:
     assert ids.shape == (4, data.CAPTIONS, tokenizer.model_max_length)
     assert not (ids == tokenizer.unk_token_id).any()
     encoder = text_encoder.build(len(tokenizer)).eval()
-    captions, rng = data.Captions(tokenizer, encoder), data.generator_on(torch.device("cpu"), 1, 0)
+    captions, rng = text_encoder.Captions(tokenizer, encoder), data.generator_on(torch.device("cpu"), 1, 0)
     made = captions.embed(ids, rng)
     options = encode_prompts([tokenizer.decode(row, skip_special_tokens=True) for row in ids[0]], tokenizer, encoder)
     assert min((made[0] - row).abs().max() for row in options.embeds) < 1e-4
@@ -127,10 +127,10 @@ def test_captions_are_tokens_of_what_a_clip_shows() -> None:
 
 def test_encoded_sets_know_where_the_thing_is(vae: AutoencoderKLWan) -> None:
     shots = data.Shots(Camera(frames=5, fps=8.0, width=64, height=32), seed=1, count=3)
-    made = data.encode_set(vae, shots, batch=2)
+    made = latents.encode_set(vae, shots, batch=2)
     assert made.x.shape == (3, autoencoder.Z_DIM, 2, 4, 8)
     assert made.near.flatten(1).any(1).all()
-    boxes = data.cut(made, 2 * made.x, torch.tensor([0, 2]), (1, 2, 4), data.generator_on(torch.device("cpu"), 0, 0))
+    boxes = latents.cut(made, 2 * made.x, torch.tensor([0, 2]), (1, 2, 4), data.generator_on(torch.device("cpu"), 0, 0))
     assert boxes.x.shape == (2, autoencoder.Z_DIM, 1, 2, 4)
     assert boxes.near.shape == (2, 1, 2, 4)
     assert torch.equal(boxes.drift, 2 * boxes.x), "both are cut at the same place"
