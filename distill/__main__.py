@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         if asked:
             check(asked)
         else:
-            begin(options.runs, getattr(options, "start", None))
+            begin(options.runs, options.start)
     except (WeightsError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -88,6 +88,7 @@ def columns(options: argparse.Namespace) -> list[Column]:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m distill", description=__doc__)
+    parser.set_defaults(start=None)  # of verbs that do not take it
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name in ("all", *VERBS):
         verb = verbs.add_parser(name, help=HELP.get(name, f"train the {name}"))
@@ -124,9 +125,10 @@ def at_least(least: int) -> Callable[[str], int]:
     """The type of an argument that is a number, so large or larger."""
 
     def number(text: str) -> int:
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
-        return int(text)
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        return value
 
     return number
 

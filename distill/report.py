@@ -25,9 +25,11 @@ def check(columns: Sequence[Column]) -> None:
     Raises:
         WeightsError, ValueError: weights are not whole, or have no words for what is asked.
     """
-    for column in columns:
-        verify(column.preset.weights)
-        tell(column.sample, load_tokenizer(column.preset.weights / "tokenizer"))
+    for folder, some in groupby(columns, key=lambda column: column.preset.weights):
+        verify(folder)
+        tokenizer = load_tokenizer(folder / "tokenizer")
+        for column in some:
+            tell(column.sample, tokenizer)
 
 
 def report(

@@ -72,7 +72,7 @@ def read(options: argparse.Namespace) -> Setup:
     """What the flags say.
 
     Raises:
-        RequestError: they name something that there is not.
+        RequestError: they name something that there is not, or that the family does not take.
     """
     if not tiers(options.family)[0].source and (options.student or options.lora):
         raise RequestError(f"The {options.family} family has a student of its own: leave out --student and --lora.")
