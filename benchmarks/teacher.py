@@ -24,7 +24,7 @@ from distill.batch import lay_out
 from distill.config import RECIPES, TeacherRecipe
 from distill.data import FINISH, FULL, LAYOUT, Shots, gaussian, generator_on, uniform
 from distill.evaluate import Sample, count, tell
-from distill.latents import LatentSet, encode_set
+from distill.latents import Finishes, LatentSet, encode_set
 from distill.train import Materials, begun
 from wan_demo import flow
 from wan_demo.decode import decode_all
@@ -50,6 +50,8 @@ def main() -> None:
         layouts=options.layouts,
         finishes=options.finishes,
         stills=options.layouts,
+        others=0,
+        other_finishes=0,
         high_steps=options.steps,
         low_steps=options.steps,
     )
@@ -106,8 +108,8 @@ class Ground:
     clips: int
 
     @cached_property
-    def drift(self) -> Tensor:
-        return self.have.drift(FULL, self.models.high)
+    def finishes(self) -> list[Finishes]:
+        return self.have.drifting(FULL, self.models.high)
 
     @cached_property
     def unseen(self) -> dict[str, LatentSet]:
@@ -124,7 +126,7 @@ class Ground:
         if name == "high":
             train = partial(teacher.train_high, plan, start, have.layouts, have.stills, have.captions)
         else:
-            train = partial(teacher.train_low, plan, start, have.layouts, have.finishes, self.drift, have.captions)
+            train = partial(teacher.train_low, plan, start, have.layouts, self.finishes, have.captions)
         started = time.perf_counter()
         made = train(runs)
         return made, time.perf_counter() - started

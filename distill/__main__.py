@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from distill.outcome import Column
 from distill.report import check, report
 from distill.train import VERBS
 from wan_demo.integrity import CHECKSUMS, WeightsError
-from wan_demo.presets import find
-from wan_demo.request import TIERS
+from wan_demo.presets import Preset, find
+from wan_demo.request import SHAPES, TIERS, Delivery
 
 CONTINUES = ("autoencoder", "upsampler", "teacher", "student")  # verbs that can begin with weights
 HELP = {
@@ -71,7 +72,7 @@ def train(verb: str, recipe: Recipe, runs: Path) -> None:
 
 
 def columns(options: argparse.Namespace) -> list[Column]:
-    """Each tier with each split in each language, as `evaluate` is asked for them."""
+    """Each tier in each shape with each split in each language, as `evaluate` is asked for them."""
     out = []
     for tier in options.tier:
         preset = find("pocket", tier)
@@ -79,11 +80,19 @@ def columns(options: argparse.Namespace) -> list[Column]:
         named = [(tier, preset)]
         if options.students and tier == "distilled":
             named.insert(0, ("distilled before 8-bit", replace(preset, experts=options.students)))
-        for (name, each), split, code in product(named, options.split, options.language):
+        for (name, each), shape, split, code in product(named, options.shape, options.split, options.language):
             sample = Sample(split, options.clips, options.seed, code, options.any_words, options.repeats)
-            details = [split] * (options.split != ["heldout"]) + [code] * (options.language != ["en"])
-            out.append(Column(name, each, sample, ", ".join(details)))
+            details = [shape] * (options.shape != ["16:9"])
+            details += [split] * (options.split != ["heldout"]) + [code] * (options.language != ["en"])
+            out.append(Column(name, shaped(each, shape), sample, ", ".join(details)))
     return out
+
+
+def shaped(preset: Preset, shape: str) -> Preset:
+    """The preset for clips of one of SHAPES."""
+    ratio = SHAPES[shape]
+    width, height = (round(720 * max(Fraction(1), side)) for side in (ratio, 1 / ratio))
+    return preset.drawn(Delivery(width, height), preset.usual_s)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -99,6 +108,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     judge = verbs.add_parser("evaluate", help="score generated clips with the pixel judge")
     judge.add_argument("--tier", choices=TIERS, nargs="+", default=["distilled"])
     judge.add_argument("--split", choices=SPLITS, nargs="+", default=["heldout"], help="what the clips show")
+    judge.add_argument("--shape", choices=list(SHAPES), nargs="+", default=["16:9"], help="of the clips")
     judge.add_argument("--clips", type=at_least(1), default=200)
     judge.add_argument("--seed", type=at_least(0), default=0)
     judge.add_argument("--device", default="cpu")

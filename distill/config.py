@@ -62,6 +62,9 @@ class TeacherRecipe:
     layouts: int = 4000  # clips a process to encode at layout size
     stills: int = 12000  # single frames a process to encode at layout size
     finishes: int = 800  # clips a process at finish size
+    others: int = 1400  # clips a process to encode of each of the other shapes, at layout size
+    other_finishes: int = 160  # the same, at finish size
+    other_share: float = 0.15  # of the steps, on each of the other shapes
     batch: int = 16  # a process
     lr: float = 2e-3
     ema: float = 0.998
@@ -84,7 +87,6 @@ class StudentRecipe:
     batch: int = 16  # a process
     points: int = 24  # small teacher steps over an expert's whole range
     at_starts: float = 0.35  # share of the samples at the levels that the student will be asked at
-    guidance: float = 2.5
     ema: float = 0.98
     lr: float = 4e-4
     high_steps: int = 140
@@ -144,6 +146,8 @@ RECIPES = {
             layouts=48000,
             stills=60000,
             finishes=6000,
+            others=16000,
+            other_finishes=1500,
             batch=256,
             high_steps=30000,
             low_steps=15000,

@@ -20,7 +20,7 @@ from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import StudentRecipe
 from distill.data import gaussian, generator, generator_on
-from distill.latents import Examples, LatentSet, pick
+from distill.latents import Examples, Finishes, LatentSet, pick, turn
 from distill.muon import MuonAdamW
 from distill.teacher import ADAM_NAMES, build, cut_boxes
 from distill.text_encoder import Captions
@@ -81,10 +81,11 @@ def train(
     captions: Captions,
     steps: int,
     folder: Path,
+    guidance: float,
 ) -> WanTransformer3DModel:
     """Distil `teacher` into a student that takes the steps of `edges`; returns its average weights.
 
-    sampler(dice, rng) gives what a step learns from.
+    sampler(dice, rng) gives what a step learns from. guidance: the teacher's.
     """
     student = build().to(recipe.device)
     student.load_state_dict(teacher.state_dict())
@@ -105,7 +106,7 @@ def train(
             dice.integers(len(small), size=count),
         )
         levels = torch.tensor([small[i] for i in chosen], dtype=torch.float32, device=student.device)
-        embeds = (captions.embed(some.texts, rng), empty[:count], recipe.guidance)
+        embeds = (captions.embed(some.texts, rng), empty[:count], guidance)
         noise = gaussian(some.x, rng) + some.drift
         return consistency_loss(student, ema.module, teacher, some.x, noise, levels, embeds)
 
@@ -113,12 +114,16 @@ def train(
     return ema.module
 
 
-def layout_sampler(layouts: LatentSet, batch: int) -> Sampler:
-    """Whole clips at layout size."""
+def layout_sampler(layouts: Sequence[LatentSet], share: float, batch: int) -> Sampler:
+    """Whole clips at layout size, of one shape at a time, see `latents.turn`."""
 
-    return lambda _, rng: layouts.examples(pick(layouts, batch, rng))
+    def sampler(dice: np.random.Generator, rng: torch.Generator) -> Examples:
+        source = turn(layouts, share, dice)
+        return source.examples(pick(source, batch, rng))
+
+    return sampler
 
 
-def box_sampler(finishes: LatentSet, drift: Tensor, batch: int) -> Sampler:
-    """Boxes of clips at finish size, with the drift that the chain starts them with."""
-    return lambda dice, rng: cut_boxes(finishes, drift, batch, dice, rng)
+def box_sampler(finishes: Sequence[Finishes], share: float, batch: int) -> Sampler:
+    """Boxes of clips at finish size, with the drift that the chain starts them with; of one shape at a time."""
+    return lambda dice, rng: cut_boxes(turn(finishes, share, dice), batch, dice, rng)

@@ -27,6 +27,7 @@ def camera_of(shape: ClipShape) -> Camera:
 
 FULL, FEW = find("pocket", "full"), find("pocket", "distilled")
 LAYOUT, FINISH = camera_of(FULL.layout), camera_of(FULL.finish)
+OTHERS = tuple((camera_of(layout), camera_of(finish)) for layout, finish in FULL.others)
 STILL = replace(LAYOUT, frames=1)
 PAIRS, VARIED, ENGLISH = 0.5, 0.25, 0.4  # shares: clips of two things; varied ones of one; captions
 CAPTIONS = 8  # kept of each clip
@@ -53,10 +54,10 @@ def gaussian(like: Tensor, rng: torch.Generator) -> Tensor:
     return torch.randn(like.shape, generator=rng, device=rng.device)
 
 
-def choose(rng: np.random.Generator, often: Often = ()) -> What:
-    """What a training clip shows: nothing that is held out."""
+def choose(rng: np.random.Generator, often: Often = (), alone: bool = False) -> What:
+    """What a training clip shows: nothing that is held out; where it is alone, one thing."""
     times, most = dict(often), math.prod(n for _, n in often)
-    kind = rng.random()
+    kind = rng.uniform(PAIRS if alone else 0, 1)
     while True:
         what: What = pair(rng, lively=rng.random() < 0.3) if kind < PAIRS else TRAIN[rng.integers(len(TRAIN))]
         shown = parts(what)
@@ -76,7 +77,7 @@ def language(rng: np.random.Generator) -> str:
 class Shots(Dataset[tuple[Tensor, ...]]):
     """Clip i of a seed through a camera: frames (F, H, W, 3) uint8, where the things are, what moves, captions' tokens.
 
-    A single frame is of a random moment. Without a tokenizer there are no captions.
+    A single frame is of a random moment. Without a tokenizer there are no captions. alone: see `choose`.
     """
 
     camera: Camera
@@ -84,13 +85,14 @@ class Shots(Dataset[tuple[Tensor, ...]]):
     count: int
     often: Often = ()
     tokenizer: PreTrainedTokenizerFast | None = None
+    alone: bool = False
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rng = generator(self.seed, i)
-        what = choose(rng, self.often)
+        what = choose(rng, self.often, self.alone)
         start_s = rng.uniform(0, PERIOD_S) if self.camera.frames == 1 else 0.0
         shot = draw(what, int(rng.integers(2**31)), replace(self.camera, start_s=start_s))
         return torch.from_numpy(shot.frames), touched(shot), moving(shot.frames), self._captions(what, rng)
@@ -106,11 +108,11 @@ class Shots(Dataset[tuple[Tensor, ...]]):
 def touched(shot: Shot) -> Tensor:
     """Which latents (T, H, W), of 8x8 pixels, the things touch; latent t > 0 covers frames 4t-3 .. 4t."""
     frames, height, width = shot.frames.shape[:3]
-    yy, xx = (np.mgrid[: height // 8, : width // 8] + 0.5) * 8 / height
+    yy, xx = (np.mgrid[: height // 8, : width // 8] + 0.5) * 8
     out = np.zeros(((frames + 3) // 4, *yy.shape), bool)
     for truth in shot.truths:
         for i, ((x, y), radius) in enumerate(zip(truth.centre, truth.radius, strict=True)):
-            out[(i + 3) // 4] |= np.hypot(xx - x * width / height, yy - y) < 1.2 * radius + 4 / height
+            out[(i + 3) // 4] |= np.hypot(xx - x * width, yy - y * height) < 1.2 * radius * min(width, height) + 4
     return torch.from_numpy(out)
 
 
@@ -170,6 +172,6 @@ class Crops(Dataset[tuple[Tensor, ...]]):
         near = np.zeros((self.frames, size, size), bool)
         for truth in shot.truths:
             cx, cy = (truth.centre * (width, height)).T[:, :, None, None]
-            near |= np.hypot(xx - cx, yy - cy) < 1.25 * height * truth.radius[:, None, None]
+            near |= np.hypot(xx - cx, yy - cy) < 1.25 * camera.side * truth.radius[:, None, None]
         weight = torch.from_numpy(1 + (self.recipe.thing_weight - 1) * near.astype(np.float32))
         return to_pixels(shot.frames[:, y0 : y0 + size, x0 : x0 + size]), weight[None]

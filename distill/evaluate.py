@@ -20,10 +20,9 @@ from transformers import PreTrainedTokenizerBase
 from distill import features, judge, parallel
 from distill.batch import make
 from distill.captions import paraphrase, plain
-from distill.data import FINISH
 from distill.measures import Figures, measure, wilson
 from distill.things import Floats
-from distill.world import ATTRIBUTES, HELD_OUT, TRAIN, Combination, Frames, What, pair, parts, varied
+from distill.world import ATTRIBUTES, HELD_OUT, TRAIN, Camera, Combination, Frames, What, pair, parts, varied
 from distill.world import draw as render
 from wan_demo.clip import Clip
 from wan_demo.models import Models
@@ -188,8 +187,8 @@ def look(asked: Asked, clip: Clip, measured: bool) -> Seen:
     seen = (asked.number, asked.what, asked.caption, marks, few)
     if not measured:
         return Seen(*seen)
-    drawn = render(asked.what, RENDERED + asked.seed, FINISH)
-    return Seen(*seen, traits(frames, fps), traits(drawn.frames, FINISH.fps))
+    drawn = render(asked.what, RENDERED + asked.seed, Camera(len(frames), fps, frames.shape[2], frames.shape[1]))
+    return Seen(*seen, traits(frames, fps), traits(drawn.frames, fps))
 
 
 def traits(frames: Frames, fps: float) -> Traits:
@@ -284,7 +283,8 @@ class _Here(Executor):
 
 def _write(log: Path, seen: Seen, sample: Sample) -> None:
     told = {"caption": seen.caption, "seed": sample.seed + seen.number, **seen.marks, "language": sample.language}
-    told |= {"split": sample.split, "what": [asdict(one) for one in parts(seen.what)]}
+    height, width = seen.frames.shape[1:3]
+    told |= {"size": f"{width}x{height}", "split": sample.split, "what": [asdict(one) for one in parts(seen.what)]}
     if len(parts(seen.what)) == 1:
         told["asked"] = asdict(seen.what)
     if seen.traits:

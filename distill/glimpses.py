@@ -1,7 +1,7 @@
 """Finds the things in one picture of the pocket world, and says what each looks like there.
 
 The background is what each row shows most, a thing is what stands out from it. Everything is measured on pictures
-scaled to LINES rows ("px" below), so thresholds hold at any size.
+whose shorter side is scaled to SIDE ("px" below), so thresholds hold at any size.
 """
 
 import math
@@ -16,12 +16,13 @@ from distill.stencils import GRID, SPAN
 from distill.things import Floats
 from distill.world import COLOURS, Frames
 
-LINES = 128
+SIDE = 128
+USUAL = SIDE * SIDE * 1.75  # the area of a frame of 16:9, in px
 STANDS_OUT = 20.0  # least distance from the background in RGB; noise of sd 5 leaves about 3 after smoothing
 WAVE = 4  # px that the horizon may lie above or below its usual row
 EDGE, NEAR = 0.4, 5  # a silhouette ends where the distance is this share of its most within a disc NEAR px wide
-LEAST_AREA, MOST_AREA = 0.004, 0.3  # of the frame; the smallest moon has 0.007
-LEAST_OF_TWO = 0.0016  # of the frame; the smallest moon of a pair has 0.0029
+LEAST_AREA, MOST_AREA = 0.004, 0.3  # of USUAL; the smallest moon has 0.007
+LEAST_OF_TWO = 0.0016  # of USUAL; the smallest moon of a pair has 0.0029
 DOUBLE = 0.35  # one more thing of this share of the last one's area makes a frame unreadable
 BODY, BAND = (0.35, 1.0), (0.17, 0.33)  # how deep inside a silhouette its colour is seen, of the most; BAND: of a ring
 NEARLY = 30.0  # distance in RGB of a background from what its scene has there
@@ -30,11 +31,11 @@ COLOUR_RANGE, SCENE_RANGE = 55.0, 26.0  # distance in RGB; mean absolute differe
 Spot = tuple[RGB, float, int]  # colour of a soft light, most of it mixed in, greatest height in px
 # Crests and stars, which still scenes show too (a white thing's outline is as pale as a star, but higher), and others.
 SPOTS = {
-    "sea": (0.5, LINES, True),
+    "sea": (0.5, SIDE, True),
     "night": (0.85, 14, True),
-    "grass": (0.95, LINES, False),
-    "desert": (0.8, LINES, False),
-    "snow": (0.85, LINES, False),
+    "grass": (0.95, SIDE, False),
+    "desert": (0.8, SIDE, False),
+    "snow": (0.85, SIDE, False),
 }
 
 Mask = npt.NDArray[np.uint8]
@@ -57,24 +58,25 @@ class Glimpse:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """What lies behind: the rows' colours (LINES, 3), and the soft lights that may be seen on it."""
+    """What lies behind: the rows' colours (H, 3), and the soft lights that may be seen on it."""
 
     rows: Floats
     spot: Spot | None
 
 
 def prepare(frame: Frames) -> Floats:
-    """(H, W, 3) uint8 -> (LINES, W', 3) float32, slightly smoothed."""
+    """(H, W, 3) uint8 -> (H', W', 3) float32, the shorter of which is SIDE, slightly smoothed."""
     height, width = frame.shape[:2]
-    if height != LINES:
-        how = cv2.INTER_AREA if height > LINES else cv2.INTER_CUBIC
-        frame = np.asarray(cv2.resize(frame, (round(width * LINES / height), LINES), interpolation=how), np.uint8)
+    scale = SIDE / min(height, width)
+    if scale != 1:
+        how, size = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC, (round(width * scale), round(height * scale))
+        frame = np.asarray(cv2.resize(frame, size, interpolation=how), np.uint8)
     return np.asarray(cv2.GaussianBlur(frame.astype(np.float32), (0, 0), 0.8), np.float32)
 
 
 def scene_of(rows: Floats) -> tuple[str | None, Floats]:
-    """The scenery whose gradients, at some allowed horizon, fit the rows' colours (LINES, 3), and those gradients."""
-    y = (np.arange(LINES, dtype=np.float32) + 0.5) / LINES
+    """The scenery whose gradients, at some allowed horizon, fit the rows' colours (H, 3), and those gradients."""
+    y = (np.arange(len(rows), dtype=np.float32) + 0.5) / len(rows)
     fits = []
     for name, look in SCENES.items():
         for line in np.linspace(*look.horizon, 12):
@@ -86,7 +88,7 @@ def scene_of(rows: Floats) -> tuple[str | None, Floats]:
 
 
 def cleared(pictures: Floats, rows: Floats, ideal: Floats) -> Floats:
-    """The rows' colours (LINES, 3) once more, from what is near to a scene's own: things and clouds may cover the most
+    """The rows' colours (H, 3) once more, from what is near to a scene's own: things and clouds may cover the most
     of a row. rows: a first guess, good for most rows; it stays where nothing is near."""
     ideal = ideal * np.median(rows / ideal, axis=0)  # a decoder's tint
     near = ((pictures - ideal[:, None]) ** 2).sum(3) < NEARLY**2
@@ -103,7 +105,7 @@ def spot(scene: str) -> tuple[Spot, bool]:
 
 
 def look(picture: Floats, backdrop: Backdrop, things: int = 1) -> list[Glimpse]:
-    """The things in a picture (LINES, W, 3), the largest first: as many, or fewer; none where there are more."""
+    """The things in a picture (H, W, 3), the largest first: as many, or fewer; none where there are more."""
     distance = from_background(picture, backdrop)
     # The silhouette ends where its edge has faded to about half, and edges differ in strength along one outline.
     stands_out = distance > np.maximum(STANDS_OUT, EDGE * cv2.dilate(distance, DISC[NEAR]))
@@ -136,10 +138,11 @@ def _open(picture: Floats, distance: Floats, mask: Mask, centre: tuple[float, fl
 
 
 def from_background(picture: Floats, backdrop: Backdrop) -> Floats:
-    """(LINES, W): how far each pixel is, in RGB, from what may lie behind it: a mixture of the colours a little above
+    """(H, W): how far each pixel is, in RGB, from what may lie behind it: a mixture of the colours a little above
     and below (the horizon waves, and is soft), or the scene's own soft lights."""
-    row, rows = np.arange(LINES), backdrop.rows
-    distance = _from_segments(picture, rows[np.maximum(row - WAVE, 0)], rows[np.minimum(row + WAVE, LINES - 1)])
+    rows = backdrop.rows
+    row = np.arange(len(rows))
+    distance = _from_segments(picture, rows[np.maximum(row - WAVE, 0)], rows[np.minimum(row + WAVE, len(rows) - 1)])
     if backdrop.spot:
         light, most, highest = backdrop.spot
         from_light = _from_segments(picture, rows, (rows + most * (np.array(light) - rows)).astype(np.float32))
@@ -171,7 +174,7 @@ def _patches(stands_out: npt.NDArray[np.bool_], things: int) -> list[Mask]:
     """The large patches, the largest first, less their whiskers: as many as things, or fewer; none where more."""
     mask = covered(stands_out)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(mask, cv2.MORPH_OPEN, DISC[5]))
-    areas = np.append(stats[1:, cv2.CC_STAT_AREA], [0, 0, 0]) / mask.size
+    areas = np.append(stats[1:, cv2.CC_STAT_AREA], [0, 0, 0]) / USUAL
     order, least = np.argsort(-areas, kind="stable"), LEAST_AREA if things == 1 else LEAST_OF_TWO
     last, more = areas[order[things - 1]], areas[order[things]]
     if more > max(DOUBLE * last, least):

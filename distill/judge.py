@@ -15,7 +15,7 @@ import numpy as np
 
 from distill.glimpses import (
     DISC,
-    LINES,
+    SIDE,
     STANDS_OUT,
     Backdrop,
     Glimpse,
@@ -31,7 +31,7 @@ from distill.glimpses import (
 from distill.stencils import SYMMETRY, band, overlap, turns
 from distill.things import HOLES, Floats
 from distill.tracks import Room, motion_and_speed, size
-from distill.world import PAIR_BREADTH, PAIR_RADIUS, THINGS, Combination, Frames, Pair, What, parts
+from distill.world import PAIR_BREADTH, PAIR_RADIUS, THINGS, Combination, Frames, Pair, What, hop, parts
 
 FOUND, AGREE = 0.8, 0.75  # shares of the frames that must show a thing, and agree on its shape or its colour
 LEAST_IOU = {  # less where thin
@@ -48,8 +48,8 @@ LEAST_IOU = {  # less where thin
     "leaf": 0.86,
     "ring": 0.88,
 }
-ALONE, OF_TWO = Room(), Room(PAIR_BREADTH, PAIR_RADIUS)
-FREE = ((0, 0.07), (0.45, 0.55), (0.93, 1))  # of the width, where a pair leaves the background to be seen
+# Of the width, where things leave the background to be seen: a pair; one thing that may cover most of a row.
+FREE, NARROW = ((0, 0.07), (0.45, 0.55), (0.93, 1)), ((0, 0.1), (0.9, 1))
 AROUND = 13  # px about a thing in which its edges may waver
 FLICKS, LEAST_ALIVE = 8.0, 0.003  # sd over time towards the light, in RGB; share of the background that changes so
 
@@ -58,8 +58,9 @@ FLICKS, LEAST_ALIVE = 8.0, 0.003  # sd over time towards the light, in RGB; shar
 class Reading:
     """What a clip shows of a thing, None where it cannot be told, and its track, nan where it was not found.
 
-    centre: (F, 2) centroid as (x, y) in fractions of the frame; radius: (F,) of the disc of equal area, in heights.
-    size, speed: of the world's SIZES and SPEEDS, or "" where usual; lively: whether the scenery moves.
+    centre: (F, 2) centroid as (x, y) in fractions of the frame; radius: (F,) of the disc of equal area, in sides (the
+    frame's shorter one). size, speed: of the world's SIZES and SPEEDS, or "" where usual; lively: whether the scenery
+    moves.
     """
 
     thing: str | None
@@ -93,11 +94,11 @@ def read(frames: Frames, fps: float, what: What) -> tuple[Reading, ...]:
 
 
 def judge(frames: Frames, fps: float) -> Reading:
-    """Read a clip: frames (F, H, W, 3) uint8 RGB with F >= 2 and H >= 48, at fps frames a second."""
+    """Read a clip: frames (F, H, W, 3) uint8 RGB with F >= 2 and H, W >= 48, at fps frames a second."""
     pictures = _pictures(frames)
     scene, lively, backdrop = _behind(pictures)
     glimpses = [next(iter(look(picture, backdrop)), None) for picture in pictures]
-    return _reading(glimpses, scene, lively, pictures[0].shape[1], fps, ALONE)
+    return _reading(glimpses, scene, lively, pictures[0], fps)
 
 
 def judge_pair(frames: Frames, fps: float) -> tuple[Reading, Reading]:
@@ -111,7 +112,7 @@ def judge_pair(frames: Frames, fps: float) -> tuple[Reading, Reading]:
     if np.mean([len(glimpses) == 2 for glimpses in seen]) < FOUND:
         seen = [[] for _ in seen]
     first, second = (
-        _reading(glimpses, scene, lively, pictures[0].shape[1], fps, OF_TWO) for glimpses in _followed(seen)
+        _reading(glimpses, scene, lively, pictures[0], fps, PAIR_BREADTH, PAIR_RADIUS) for glimpses in _followed(seen)
     )
     return first, second
 
@@ -152,22 +153,22 @@ def _marks(reading: Reading, what: Combination) -> dict[str, bool]:
 
 
 def _pictures(frames: Frames) -> list[Floats]:
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or len(frames) < 2 or frames.shape[1] < 48:
-        raise ValueError(f"judge() reads (F >= 2, H >= 48, W, 3) uint8 frames, not {frames.shape} {frames.dtype}")
+    usual = frames.dtype == np.uint8 and frames.ndim == 4 and frames.shape[3] == 3
+    if not usual or len(frames) < 2 or min(frames.shape[1:3]) < 48:
+        raise ValueError(f"judge() reads (F >= 2, H >= 48, W >= 48, 3) uint8 frames, not {frames.shape} {frames.dtype}")
     return [prepare(frame) for frame in frames]
 
 
 def _behind(pictures: list[Floats], things: int = 1) -> tuple[str | None, bool | None, Backdrop]:
     """The scene, whether it is lively, and what lies behind the things."""
     few, width = np.stack(pictures[:: max(1, len(pictures) // 8)]), pictures[0].shape[1]
-    seen = few
-    if things == 2:
-        seen = np.concatenate([few[:, :, round(a * width) : round(b * width)] for a, b in FREE], 2)
+    free = FREE if things == 2 else NARROW if width < 1.5 * few.shape[1] else ()
+    seen = np.concatenate([few[:, :, round(a * width) : round(b * width)] for a, b in free], 2) if free else few
     rows = np.median(seen, axis=(0, 2)).astype(np.float32)
     scene, ideal = scene_of(rows)
     if scene is None:
         return None, None, Backdrop(rows, None)
-    if things == 2:
+    if free:
         rows = cleared(few, rows, ideal)
     # Lights that only a lively scene shows are not looked for in a still one, where they could hide a part of a thing.
     light, always = spot(scene)
@@ -215,17 +216,25 @@ def _way(two: tuple[Glimpse | None, ...], last: list[tuple[float, float]]) -> fl
 
 
 def _reading(
-    glimpses: list[Glimpse | None], scene: str | None, lively: bool | None, width: int, fps: float, room: Room
+    glimpses: list[Glimpse | None],
+    scene: str | None,
+    lively: bool | None,
+    of: Floats,
+    fps: float,
+    breadth: float = 1.0,
+    radius: float = 1.0,
 ) -> Reading:
-    """What the glimpses of one thing, one a frame, tell together."""
+    """What the glimpses of one thing, one a frame, tell together; of: a frame, as wide and high as any."""
     track = np.array([(*g.centre, g.radius) if g else (math.nan,) * 3 for g in glimpses], np.float32)
-    track /= np.array((width, LINES, LINES), np.float32)
+    height, width = of.shape[:2]
+    room = Room(breadth, radius, hop(width, height))
+    track /= np.array((width, height, SIDE), np.float32)
     thing = colour = motion = speed = None
     if np.isfinite(track[:, 2]).mean() >= FOUND:
         thing, turned = _shape(glimpses)
         colour = _vote([g.colour if g else None for g in glimpses])
         motion, speed = motion_and_speed(track, turned, fps, room)
-    whole = np.array([g.radius / LINES for g in glimpses if g and g.whole])
+    whole = np.array([g.radius / SIDE for g in glimpses if g and g.whole])
     how_big = size(thing, motion, whole, room)
     return Reading(thing, colour, scene, motion, track[:, :2], track[:, 2], how_big, speed, lively)
 

@@ -1,9 +1,12 @@
 """Drawn clips as latents: encoded once, kept in files, and cut into what a step of training learns from."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
@@ -13,6 +16,8 @@ from distill import parallel
 from distill.checkpoint import kept
 from distill.data import Shots, rendered
 from wan_demo.decode import normalised, to_pixels
+
+Some = TypeVar("Some")
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,20 @@ class Examples:
     drift: Tensor
 
 
+@dataclass(frozen=True)
+class Finishes:
+    """Clips at finish size, and the drift of each, (N, C, T, H, W): see `teacher.measure_drift`."""
+
+    clips: LatentSet
+    drift: Tensor
+
+
+def turn(sets: Sequence[Some], share: float, dice: np.random.Generator) -> Some:
+    """Whose turn it is: the first set's, the usual shape, but each of the others' in `share` of the steps."""
+    others = len(sets) - 1
+    return sets[dice.choice(len(sets), p=[1 - share * others, *[share] * others])]
+
+
 def pick(clips: LatentSet, count: int, rng: torch.Generator) -> Tensor:
     """Random rows of a set."""
     return torch.randint(len(clips), (count,), generator=rng, device=rng.device)
@@ -82,8 +101,9 @@ def cached_set(path: Path, vae: AutoencoderKLWan, shots: Shots, batch: int = 8, 
     return LatentSet(*kept(path, facts, make))
 
 
-def cut(latents: LatentSet, drift: Tensor, rows: Tensor, box: tuple[int, int, int], rng: torch.Generator) -> Examples:
-    """A box (t, h, w) from each of `rows` of a set, and of `drift` (N, C, T, H, W), most of them around a thing."""
+def cut(finishes: Finishes, rows: Tensor, box: tuple[int, int, int], rng: torch.Generator) -> Examples:
+    """A box (t, h, w) from each of `rows` of clips, most of them around a thing."""
+    latents = finishes.clips
     near, device = latents.near[rows], latents.x.device
     size = torch.tensor(near.shape[1:], device=device)
     shape = torch.tensor(box, device=device)
@@ -105,4 +125,4 @@ def cut(latents: LatentSet, drift: Tensor, rows: Tensor, box: tuple[int, int, in
         return x[clip, :, *at].movedim(-1, 1).float()
 
     told = (latents.near[clip, *at], latents.moves[clip, *at], latents.texts[rows])
-    return Examples(taken(latents.x), *told, taken(drift))
+    return Examples(taken(latents.x), *told, taken(finishes.drift))

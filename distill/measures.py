@@ -10,7 +10,7 @@ import numpy as np
 from distill.things import Floats
 from distill.world import Frames
 
-LINES = 64  # frames are measured at this height
+SIDE = 64  # frames are measured with a shorter side of this many pixels
 CHANGED = 16  # levels of 255 between neighbours
 
 
@@ -18,9 +18,9 @@ CHANGED = 16  # levels of 255 between neighbours
 class Figures:
     """Of one clip.
 
-    motion: mean length of the optical flow where the picture changes, in heights a second. flicker: what the typical
-    pixel changes back and forth from frame to frame, in levels of 255. seam: change from frame to frame at the borders
-    of latents, over the change elsewhere (1: no seam).
+    motion: mean length of the optical flow where the picture changes, in shorter sides of the frame a second. flicker:
+    what the typical pixel changes back and forth from frame to frame, in levels of 255. seam: change from frame to
+    frame at the borders of latents, over the change elsewhere (1: no seam).
     """
 
     motion: float
@@ -30,9 +30,9 @@ class Figures:
 
 def measure(frames: Frames, fps: float, chunk: int = 4) -> Figures:
     """frames (F, H, W, 3) uint8 RGB, F > chunk + 2; chunk: frames that a latent holds, the first holds one."""
-    width = round(frames.shape[2] * LINES / frames.shape[1])
+    height, width = (round(side * SIDE / min(frames.shape[1:3])) for side in frames.shape[1:3])
     grey = [
-        cv2.cvtColor(cv2.resize(f, (width, LINES), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY) for f in frames
+        cv2.cvtColor(cv2.resize(f, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY) for f in frames
     ]
     light = np.stack(grey).astype(np.float32)
     change = np.abs(np.diff(light, axis=0))
@@ -40,7 +40,7 @@ def measure(frames: Frames, fps: float, chunk: int = 4) -> Figures:
     steps = change.mean((1, 2))
     border = np.arange(len(steps)) % chunk == 0
     return Figures(
-        _flow(grey) * fps / LINES,
+        _flow(grey) * fps / SIDE,
         float(np.median(back_and_forth, axis=(1, 2)).mean()),
         float(steps[border].mean() / max(steps[~border].mean(), 1e-6)),
     )

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from distill import features, parallel, report_html
-from distill.data import FINISH
+from distill.data import camera_of
 from distill.evaluate import RENDERED, crew, eye, tell, watch
 from distill.outcome import Column, Outcome
 from distill.things import Floats
-from distill.world import What, draw
+from distill.world import Camera, What, draw
 from wan_demo.integrity import verify
 from wan_demo.models import load, load_tokenizer
 
@@ -60,13 +60,15 @@ def floor(outcome: Outcome, judges: Executor) -> float | None:
     if outcome.frechet is None:
         return None
     first = outcome.column.sample.seed + 2 * RENDERED
-    again = judges.map(drawn, [s.what for s in outcome.seen], [first + s.number for s in outcome.seen])
+    camera = camera_of(outcome.column.preset.finish)
+    seeds = [first + s.number for s in outcome.seen]
+    again = judges.map(drawn, [s.what for s in outcome.seen], seeds, [camera] * len(seeds))
     return features.frechet(np.stack(list(again)), outcome.features[1])
 
 
-def drawn(what: What, seed: int) -> Floats:
+def drawn(what: What, seed: int, camera: Camera) -> Floats:
     """The features of a clip that the world draws."""
-    return features.look(eye(), draw(what, seed, FINISH).frames, FINISH.fps)
+    return features.look(eye(), draw(what, seed, camera).frames, camera.fps)
 
 
 def _print(outcome: Outcome, as_json: bool) -> None:

@@ -55,7 +55,7 @@ def coverage(distance_px: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Light:
-    """A soft spot: its middle in fractions of the frame, and half its breadth and height, in heights."""
+    """A soft spot: its middle in fractions of the frame, and half its breadth and height, in shorter sides of it."""
 
     x: float
     y: float
@@ -159,7 +159,7 @@ def shine(picture: Floats, scene: str, shown: list[Light], t: float | None) -> N
 
 def _glow(picture: Floats, x: float, y: float, one: Light, power: int, colour: RGB, strength: float) -> None:
     height, width = picture.shape[:2]
-    a, b = one.breadth * height, one.height * height
+    a, b = one.breadth * min(width, height), one.height * min(width, height)
     reach_x = 5.5 * a if power == 2 else 2.4 * a  # beyond, it adds nothing to a float
     x0, x1 = max(int(x * width - reach_x), 0), min(int(x * width + reach_x) + 2, width)
     y0, y1 = max(int(y * height - 5.5 * b), 0), min(int(y * height + 5.5 * b) + 2, height)

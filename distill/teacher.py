@@ -6,7 +6,7 @@ sees boxes of as many tokens cut from clips at finish size, and some whole clips
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +19,15 @@ from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import TeacherRecipe
 from distill.data import FULL, gaussian, generator, generator_on, uniform
-from distill.latents import Examples, LatentSet, cut, pick
+from distill.latents import Examples, Finishes, LatentSet, cut, pick, turn
 from distill.muon import MuonAdamW
 from distill.text_encoder import Captions
 from distill.upsampler import enlarge
 from wan_demo import flow
 from wan_demo.presets import Preset
 
-# Boxes of latents (t, h, w): near cubes of at most 144 tokens, others long in each axis in turn, and last, whole clips.
-BOXES = ((9, 8, 8), (5, 8, 14), (3, 8, 24), (1, 16, 28), (2, 10, 28), (9, 4, 16), (9, 16, 4), (5, 14, 8), (9, 16, 28))
+# Boxes of latents (t, h, w): near cubes of at most 144 tokens, others long in each axis in turn.
+BOXES = ((9, 8, 8), (5, 8, 14), (3, 8, 24), (1, 16, 28), (2, 10, 28), (9, 4, 16), (9, 16, 4), (5, 14, 8))
 BOX_TOKENS = 144
 DROPPED = 0.1  # share of empty prompts, for guidance
 MARGIN = 0.03  # of sigma, that each expert learns beyond the boundary
@@ -82,18 +82,22 @@ def each_frame(model: WanTransformer3DModel, x: Tensor, timestep: Tensor, embeds
 def train_high(
     recipe: TeacherRecipe,
     model: WanTransformer3DModel,
-    layouts: LatentSet,
+    layouts: Sequence[LatentSet],
     stills: LatentSet,
     captions: Captions,
     runs: Path,
 ) -> WanTransformer3DModel:
-    """Train `model` into the high-noise expert on clips and stills at layout size; returns the average weights."""
+    """Train `model` into the high-noise expert on clips and stills at layout size; returns the average weights.
+
+    layouts: a set of each shape, see `latents.turn`.
+    """
 
     def loss(step: int) -> Tensor:
         rng = generator_on(model.device, recipe.seed, parallel.shard(step))
-        source, batch = layouts, recipe.batch
-        if generator(recipe.seed, parallel.shard(step)).random() < recipe.still_share:
-            source, batch = stills, recipe.batch * layouts.x.shape[2]  # as many latents
+        dice = generator(recipe.seed, parallel.shard(step))
+        source, batch = turn(layouts, recipe.other_share, dice), recipe.batch
+        if dice.random() < recipe.still_share:
+            source, batch = stills, recipe.batch * source.x.shape[2]  # as many latents
         some = source.examples(pick(source, batch, rng))
         sigma = 1 - (1 - FULL.boundary + MARGIN) * uniform(batch, rng)
         return _loss_on(recipe, model, some, sigma, captions, rng)
@@ -104,22 +108,25 @@ def train_high(
 def train_low(
     recipe: TeacherRecipe,
     model: WanTransformer3DModel,
-    layouts: LatentSet,
-    finishes: LatentSet,
-    drift: Tensor,
+    layouts: Sequence[LatentSet],
+    finishes: Sequence[Finishes],
     captions: Captions,
     runs: Path,
 ) -> WanTransformer3DModel:
-    """Train `model` into the low-noise expert on boxes of finishes and whole layouts; returns the average weights."""
+    """Train `model` into the low-noise expert on boxes of finishes and whole layouts; returns the average weights.
+
+    layouts, finishes: a set of each shape, see `latents.turn`.
+    """
 
     def loss(step: int) -> Tensor:
         dice = generator(recipe.seed + 1, parallel.shard(step))
         rng = generator_on(model.device, recipe.seed + 1, parallel.shard(step))
         if dice.random() < recipe.low_layouts:
-            some = layouts.examples(pick(layouts, recipe.batch, rng))
+            source = turn(layouts, recipe.other_share, dice)
+            some = source.examples(pick(source, recipe.batch, rng))
             sigma = (FULL.boundary + MARGIN) * uniform(recipe.batch, rng)
         else:
-            some = cut_boxes(finishes, drift, recipe.batch, dice, rng, BOXES if recipe.boxes else BOXES[-1:])
+            some = cut_boxes(turn(finishes, recipe.other_share, dice), recipe.batch, dice, rng, recipe.boxes)
             sigma = FULL.schedule.low[0] * flow.shift(uniform(len(some.x), rng), 2.0)
         return _loss_on(recipe, model, some, sigma, captions, rng)
 
@@ -127,17 +134,17 @@ def train_low(
 
 
 def cut_boxes(
-    finishes: LatentSet,
-    drift: Tensor,
-    batch: int,
-    dice: np.random.Generator,
-    rng: torch.Generator,
-    boxes: tuple[tuple[int, int, int], ...] = BOXES,
+    finishes: Finishes, batch: int, dice: np.random.Generator, rng: torch.Generator, boxes: bool = True
 ) -> Examples:
-    """Boxes of a random shape, as many as make `batch` boxes of BOX_TOKENS tokens."""
-    box = boxes[dice.integers(len(boxes))]
+    """Boxes of a random shape that the clips have room for, as many as make `batch` boxes of BOX_TOKENS tokens.
+
+    boxes: False for whole clips, which are one of the shapes.
+    """
+    t, h, w = finishes.clips.x.shape[2:]
+    shapes = [box for box in BOXES if boxes and box[1] <= h and box[2] <= w] + [(t, h, w)]
+    box = shapes[dice.integers(len(shapes))]
     count = max(1, min(batch, batch * BOX_TOKENS * 4 // math.prod(box)))
-    return cut(finishes, drift, pick(finishes, count, rng), box, rng)
+    return cut(finishes, pick(finishes.clips, count, rng), box, rng)
 
 
 @torch.no_grad()

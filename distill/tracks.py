@@ -12,15 +12,16 @@ WEAK = 0.4  # share of a motion's least way at which a slow one shows; drawn are
 LAG_S = {"falls": 1.2, "grows": 0.9, "shrinks": 1.1}  # mean time until a part of a usual way is gone; of others 1
 FAST_LAG = 0.8  # of that; fast motions have 0.62
 FAST_TURN = 226.0  # degrees; usual turns end at 207, fast ones begin at 245
-SMALL, BIG = 0.236, 0.322  # radii in heights between the drawn small, usual and big ones: .178-.205, .27-.31, .338-.388
+SMALL, BIG = 0.236, 0.322  # radii in sides between the drawn small, usual and big ones: .178-.205, .27-.31, .338-.388
 
 
 @dataclass(frozen=True)
 class Room:
-    """How a thing of a pair has it smaller than one alone: sideways ways, and radii."""
+    """How a thing of a pair has it smaller than one alone: sideways ways, and radii. hop: see `world.hop`."""
 
     breadth: float = 1.0
     radius: float = 1.0
+    hop: float = 1.0
 
 
 def motion_and_speed(track: Floats, turned: Floats, fps: float, room: Room) -> tuple[str | None, str | None]:
@@ -44,7 +45,7 @@ def motion_and_speed(track: Floats, turned: Floats, fps: float, room: Room) -> t
     gone = {name: _progress(_smooth(row, fps)) / (least * share) for name, (row, least) in ways.items()}
     gone["spins"] = abs(_progress(turned)) / (110 * share)
     strong = [name for name, far in gone.items() if far >= 1]
-    if _bounces(y, fps):
+    if _bounces(y / room.hop, fps):
         return (None, None) if strong else ("bounces", None)
     shown = strong or [name for name, far in gone.items() if far >= WEAK]
     if len(shown) != 1:
@@ -65,7 +66,7 @@ def _pace(motion: str, row: Floats, fps: float) -> str:
 
 
 def size(thing: str | None, motion: str | None, radius: Floats, room: Room) -> str | None:
-    """Of a thing in its frames, from its equal-area radius in heights; None for what has no one size."""
+    """Of a thing in its frames, from its equal-area radius in sides; None for what has no one size."""
     if thing is None or motion in ("grows", "shrinks") or not len(radius):
         return None
     usual = float(np.median(radius)) / stencil_radius(thing) / room.radius

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -23,8 +23,8 @@ from distill import (
     upsampler,
 )
 from distill.config import Recipe
-from distill.data import FEW, FINISH, FULL, LAYOUT, STILL, Shots
-from distill.latents import LatentSet, cached_set
+from distill.data import FEW, FINISH, FULL, LAYOUT, OTHERS, STILL, Shots
+from distill.latents import Finishes, LatentSet, cached_set
 from distill.text_encoder import Captions
 from distill.world import ATTRIBUTES, Camera
 from wan_demo import models
@@ -50,7 +50,8 @@ def train_autoencoder(recipe: Recipe, runs: Path) -> None:
 def train_upsampler(recipe: Recipe, runs: Path) -> None:
     have = Materials(recipe, runs)
     start = models.load_upsampler(runs / "pocket" / "upsampler")
-    model = upsampler.train(recipe.upsampler, have.small, have.finishes, runs, start)
+    pairs = list(zip(have.small, have.finishes, strict=True))
+    model = upsampler.train(recipe.upsampler, pairs, recipe.teacher.other_share, runs, start)
     if parallel.first():
         export.upsampler(model, runs / "pocket")
 
@@ -68,9 +69,9 @@ def train_teacher(recipe: Recipe, runs: Path) -> None:
     torch.manual_seed(plan.seed)
     first = begun(runs, "transformer") or teacher.build()
     high = teacher.train_high(plan, first.to(plan.device), have.layouts, have.stills, have.captions, runs)
-    drift = have.drift(FULL, high)
+    finishes = have.drifting(FULL, high)
     second = (begun(runs, "transformer_2") or copy.deepcopy(high)).to(plan.device).requires_grad_(True)
-    low = teacher.train_low(plan, second, have.layouts, have.finishes, drift, have.captions, runs)
+    low = teacher.train_low(plan, second, have.layouts, finishes, have.captions, runs)
     if parallel.first():
         export.experts(high, low, runs / "pocket")
 
@@ -81,16 +82,20 @@ def train_student(recipe: Recipe, runs: Path) -> None:
     names = ("transformer", "transformer_2")
     experts = {name: models.load_expert(full.experts / name).to(plan.device) for name in names}
 
-    def distil(name: str, edges: Sequence[float], steps: int, sampler: consistency.Sampler) -> WanTransformer3DModel:
-        return consistency.train(plan, experts[name], edges, sampler, have.captions, steps, runs / f"student-{name}")
+    def distil(i: int, edges: Sequence[float], steps: int, sampler: consistency.Sampler) -> WanTransformer3DModel:
+        folder, guidance = runs / f"student-{names[i]}", FULL.guidances[i]
+        return consistency.train(plan, experts[names[i]], edges, sampler, have.captions, steps, folder, guidance)
 
-    high = distil("transformer", edges.high, plan.high_steps, consistency.layout_sampler(have.layouts, plan.batch))
+    share = recipe.teacher.other_share
+    layouts = partial(consistency.layout_sampler, have.layouts, share)
+    high = distil(0, edges.high, plan.high_steps, layouts(plan.batch))
     # Shapes and motions are settled there; the low-noise student has one step, and little to choose from.
-    match, layouts = recipe.matching, consistency.layout_sampler(have.layouts, recipe.matching.batch)
-    high = matching.train(match, experts["transformer"], high, edges.high, layouts, have.captions, runs / "matching")
+    match, guide = recipe.matching, experts["transformer"]
+    sampler = layouts(match.batch)
+    high = matching.train(match, guide, high, edges.high, sampler, have.captions, runs / "matching")
     # The second student starts from what the first one, frozen, leaves it.
-    drift = have.drift(FEW, high)
-    low = distil("transformer_2", edges.low, plan.low_steps, consistency.box_sampler(have.finishes, drift, plan.batch))
+    boxes = consistency.box_sampler(have.drifting(FEW, high), share, plan.batch)
+    low = distil(1, edges.low, plan.low_steps, boxes)
     if parallel.first():
         export.students(high, low, runs / "pocket", runs / "students")
 
@@ -112,7 +117,10 @@ def begun(runs: Path, name: str) -> WanTransformer3DModel | None:
 
 
 class Materials:
-    """What training is fed with: captions, and this process's own clips, encoded on first use and kept in files."""
+    """What training is fed with: captions, and this process's own clips, encoded on first use and kept in files.
+
+    Of clips there is a set for each shape, the usual one first; two things have no room in the others.
+    """
 
     def __init__(self, recipe: Recipe, runs: Path) -> None:
         self.plan, self.runs, self.weights = recipe.teacher, runs, runs / "pocket"
@@ -129,32 +137,48 @@ class Materials:
         return by_onednn(vae.to(self.plan.device), torch.device(self.plan.device))
 
     @cached_property
-    def layouts(self) -> LatentSet:
-        return self._set("layout", LAYOUT, 1000, self.plan.layouts)
+    def layouts(self) -> list[LatentSet]:
+        cameras = [camera for camera, _ in OTHERS]
+        return self._sets("layout", LAYOUT, cameras, 1000, (self.plan.layouts, self.plan.others))
 
     @cached_property
     def stills(self) -> LatentSet:
         return self._set("still", STILL, 3000, self.plan.stills)
 
     @cached_property
-    def finishes(self) -> LatentSet:
-        return self._set("finish", FINISH, 2000, self.plan.finishes)
+    def finishes(self) -> list[LatentSet]:
+        cameras = [camera for _, camera in OTHERS]
+        return self._sets("finish", FINISH, cameras, 2000, (self.plan.finishes, self.plan.other_finishes))
 
     @cached_property
-    def small(self) -> LatentSet:
+    def small(self) -> list[LatentSet]:
         """The layouts of the finishes' shots."""
-        return self._set("small", LAYOUT, 2000, self.plan.finishes)
+        cameras = [camera for camera, _ in OTHERS]
+        return self._sets("small", LAYOUT, cameras, 2000, (self.plan.finishes, self.plan.other_finishes))
 
-    def drift(self, preset: Preset, high: WanTransformer3DModel) -> Tensor:
-        """Of the finishes, where `high` made their layouts."""
+    def drifting(self, preset: Preset, high: WanTransformer3DModel) -> list[Finishes]:
+        """The finishes, with the drift that they have where `high` made their layouts."""
         enlarger = models.load_upsampler(self.weights / "upsampler")
         enlarger = enlarger if enlarger is None else enlarger.to(self.plan.device)
-        return teacher.measure_drift(self.plan, preset, high, self.small, self.finishes, self.captions, enlarger)
 
-    def _set(self, name: str, camera: Camera, seed: int, count: int) -> LatentSet:
+        def drift(small: LatentSet, clips: LatentSet) -> Tensor:
+            return teacher.measure_drift(self.plan, preset, high, small, clips, self.captions, enlarger)
+
+        return [Finishes(clips, drift(small, clips)) for small, clips in zip(self.small, self.finishes, strict=True)]
+
+    def _sets(
+        self, name: str, usual: Camera, others: Sequence[Camera], seed: int, counts: tuple[int, int]
+    ) -> list[LatentSet]:
+        """counts: clips of the usual shape, and of each other one; 0 for none of these."""
+        made = [self._set(name, usual, seed, counts[0])]
+        if counts[1]:
+            made += [self._set(f"{name}-{c.width}x{c.height}", c, seed, counts[1], alone=True) for c in others]
+        return made
+
+    def _set(self, name: str, camera: Camera, seed: int, count: int, alone: bool = False) -> LatentSet:
         path = self.runs / "latents" / f"{name}-{parallel.rank()}.pt"
         plan = self.plan
-        shots = Shots(camera, seed + parallel.rank(), count, plan.often, self.captions.tokenizer)
+        shots = Shots(camera, seed + parallel.rank(), count, plan.often, self.captions.tokenizer, alone)
         return cached_set(path, self.vae, shots, plan.encoded, plan.renderers).to(plan.device)
 
 

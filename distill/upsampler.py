@@ -5,6 +5,7 @@ latent t > 0 covers the frames of the finish's latents 2t - 1 and 2t, latent 0 t
 shuffle drops the first of its doubled latents, and every other one is where it belongs.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,8 +15,8 @@ from torch import Tensor
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import UpsamplerRecipe
-from distill.data import FULL, gaussian, generator_on, uniform
-from distill.latents import LatentSet, pick
+from distill.data import FULL, gaussian, generator, generator_on, uniform
+from distill.latents import LatentSet, pick, turn
 from distill.muon import MuonAdamW
 from wan_demo.upsample import upsample
 from wan_demo.values import Latents
@@ -37,20 +38,22 @@ def enlarge(x: Tensor, like: Tensor, model: LTXLatentUpsamplerModel | None) -> T
 
 def train(
     recipe: UpsamplerRecipe,
-    small: LatentSet,
-    finishes: LatentSet,
+    pairs: Sequence[tuple[LatentSet, LatentSet]],
+    share: float,
     runs: Path,
     start: LTXLatentUpsamplerModel | None = None,
 ) -> LTXLatentUpsamplerModel:
-    """Train on pairs of the same shot, `small` at layout size, `finishes` at finish size; returns the average weights.
+    """Train on sets of the same shots, at layout size and at finish size; returns the average weights.
 
-    A little noise on what is upsampled stands for the errors of a layout that an expert drew. start: train this one on.
+    pairs: of sets, for each shape one; share: see `latents.turn`. A little noise on what is upsampled stands for the
+    errors of a layout that an expert drew. start: train this one on.
     """
     torch.manual_seed(recipe.seed)
-    model = (start or build(small.x.shape[1])).to(recipe.device).train()
+    model = (start or build(pairs[0][0].x.shape[1])).to(recipe.device).train()
 
     def loss(step: int) -> Tensor:
         rng = generator_on(model.device, recipe.seed, parallel.shard(step))
+        small, finishes = turn(pairs, share, generator(recipe.seed, parallel.shard(step)))
         rows = pick(small, recipe.batch, rng)
         x, wanted = small.x[rows].float(), finishes.x[rows].float()
         x = x + recipe.noise * uniform(len(rows), rng).view(-1, 1, 1, 1, 1) * gaussian(x, rng)

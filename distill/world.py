@@ -1,7 +1,7 @@
 """The world that the pocket family knows: one or two coloured things that move over a simple scene, drawn from a seed.
 
-Coordinates are fractions of the frame: x in [0, 1] to the right, y in [0, 1] downwards; sizes are fractions of the
-height. So the same seed shows the same shot at any size and frame rate.
+Coordinates are fractions of the frame: x in [0, 1] to the right, y in [0, 1] downwards; sizes are fractions of its
+shorter side. So the same seed shows the same shot at any size and frame rate, arranged for a frame of that shape.
 """
 
 import math
@@ -141,7 +141,7 @@ def varied(what: Combination, rng: np.random.Generator) -> Combination:
 
 @dataclass(frozen=True)
 class Truth:
-    """Where the thing is in each frame: centre (F, 2) as (x, y), radius (F,) in heights, angle (F,) in radians."""
+    """Where the thing is in each frame: centre (F, 2) as (x, y), radius (F,) in sides, angle (F,) in radians."""
 
     centre: Floats
     radius: Floats
@@ -172,6 +172,11 @@ class Camera:
     height: int
     start_s: float = 0.0
 
+    @property
+    def side(self) -> int:
+        """The shorter one, in pixels."""
+        return min(self.width, self.height)
+
 
 def draw(what: What, seed: int, camera: Camera) -> Shot:
     """Draw a clip. The same arguments give the same pixels; the same seed shows the same shot through any camera.
@@ -185,7 +190,8 @@ def draw(what: What, seed: int, camera: Camera) -> Shot:
     rng = np.random.default_rng([seed, *(_NUMBERS[one.plain] for one in shown)])
     seconds = camera.start_s + np.arange(camera.frames, dtype=np.float32) / camera.fps
     places = _places(shown, rng)
-    truths = tuple(_trajectory(one, place, seconds, rng) for one, place in zip(shown, places, strict=True))
+    bounce = hop(camera.width, camera.height)
+    truths = tuple(_trajectory(one, place, seconds, bounce, rng) for one, place in zip(shown, places, strict=True))
     scene, lively = shown[0].scene, shown[0].lively
     background, horizon = scenery.background(scene, camera.width, camera.height, rng)
     lights = scenery.lights(scene, horizon, lively, rng)
@@ -200,6 +206,11 @@ def draw(what: What, seed: int, camera: Camera) -> Shot:
             _stamp(picture, one, truth.centre[i], float(truth.radius[i]), float(truth.angle[i]))
         pictures[i] = np.clip(picture + 0.5, 0, 255)
     return Shot(pictures, what, truths)
+
+
+def hop(width: int, height: int) -> float:
+    """How high bounces are, against the frame's height: in an upright one less, or they would be too fast."""
+    return math.sqrt(min(width, height) / height)
 
 
 @dataclass(frozen=True)
@@ -217,8 +228,8 @@ def _places(shown: tuple[Combination, ...], rng: np.random.Generator) -> list[_P
     return [_Place(float(x), PAIR_BREADTH, PAIR_RADIUS) for x in rng.permutation([0.25, 0.75])]
 
 
-def _trajectory(what: Combination, place: _Place, seconds: Floats, rng: np.random.Generator) -> Truth:
-    """Positions, sizes and angles over time; a motion takes PERIOD_S and then stays at its end."""
+def _trajectory(what: Combination, place: _Place, seconds: Floats, hop: float, rng: np.random.Generator) -> Truth:
+    """Positions, sizes and angles over time; a motion takes PERIOD_S and then stays at its end. hop: times a bounce."""
     motion, speed = what.motion, SPEEDS.get(what.speed, 1.0)
     u = np.clip(seconds / PERIOD_S, 0, 1) * speed
     if motion != "spins":
@@ -235,7 +246,7 @@ def _trajectory(what: Combination, place: _Place, seconds: Floats, rng: np.rando
     elif motion == "falls":
         y = middle + reach * (2 * (0.4 * u + 0.6 * u**2 / min(speed, 1)) - 1)
     elif motion == "bounces":
-        y = 0.66 - rng.uniform(0.3, 0.35) * np.abs(np.sin(2 * math.pi * u))
+        y = 0.66 - rng.uniform(0.3, 0.35) * hop * np.abs(np.sin(2 * math.pi * u))
     elif motion == "spins":
         angle = rng.uniform(0.85, 1.15) * math.pi * u
     elif motion == "grows":
@@ -251,7 +262,7 @@ def _trajectory(what: Combination, place: _Place, seconds: Floats, rng: np.rando
 def _stamp(picture: Floats, what: Combination, centre: Floats, radius: float, angle: float) -> None:
     """Paint the thing onto `picture` in place."""
     height, width = picture.shape[:2]
-    r = radius * height
+    r = radius * min(width, height)
     cx, cy = float(centre[0]) * width, float(centre[1]) * height
     x0, x1 = max(int(cx - 1.4 * r), 0), min(int(cx + 1.4 * r) + 2, width)
     y0, y1 = max(int(cy - 1.4 * r), 0), min(int(cy + 1.4 * r) + 2, height)

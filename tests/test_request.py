@@ -4,7 +4,7 @@ from fractions import Fraction
 import pytest
 
 from wan_demo import mp4
-from wan_demo.presets import PRESETS, find, guided
+from wan_demo.presets import PRESETS, find, guided, tiers
 from wan_demo.request import CODECS, Delivery, Request, RequestError, parse_fps, parse_size
 
 
@@ -107,3 +107,13 @@ def test_the_low_noise_expert_restarts_where_its_factor_says() -> None:
     assert kept[0] == pytest.approx(1 / 3)
     assert painted[0] == pytest.approx(2 / 3)
     assert kept[-1] == painted[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "layout", "finish"),
+    [(1280, 720, "112x64", "224x128"), (1080, 1920, "64x112", "128x224"), (180, 180, "80x80", "160x160")],
+)
+def test_pocket_draws_each_shape_itself(width: int, height: int, layout: str, finish: str) -> None:
+    for preset in tiers("pocket"):
+        drawn = preset.drawn(Delivery(width, height), 2)
+        assert [f"{shape.width}x{shape.height}" for shape in (drawn.layout, drawn.finish)] == [layout, finish]

@@ -73,3 +73,17 @@ def test_cosine() -> None:
     assert rates[:10] == sorted(rates[:10])
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[-1] == pytest.approx(0.02, abs=0.01)
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_products_are_bf16_where_that_is_asked_and_the_cpu_has_them(bf16: bool, tmp_path: Path) -> None:
+    model, types = nn.Linear(4, 4), []
+
+    def loss(_: int) -> Tensor:
+        made = model(torch.ones(1, 4))
+        types.append(made.dtype)
+        return torch.as_tensor(made.float().square().mean())
+
+    Run(tmp_path, model, torch.optim.AdamW(model.parameters()), bf16=bf16).fit(1, loss)
+    assert types == [torch.bfloat16 if bf16 and torch.cpu._is_avx512_bf16_supported() else torch.float32]
+    assert model.weight.dtype == torch.float32

@@ -180,6 +180,10 @@ def test_several_splits_and_languages_in_one_report() -> None:
     assert len(asked) == 8
     assert asked[3].title == "full, pairs, fr"
     assert [c.title for c in columns(parse(["evaluate"]))] == ["distilled"]
+    shapes = columns(parse(["evaluate", "--shape", "16:9", "9:16", "1:1"]))
+    assert [c.title for c in shapes] == ["distilled, 16:9", "distilled, 9:16", "distilled, 1:1"]
+    sizes = [(c.preset.layout.width, c.preset.layout.height, c.preset.finish.side) for c in shapes]
+    assert sizes == [(112, 64, 128), (64, 112, 128), (80, 80, 160)]
     right, wrong = {"thing": True, "all_right": True}, {"thing": False, "size": False, "all_right": False}
     outcomes = [
         Outcome(c, [seen(PAIR, right) if c.sample.split == "pairs" else seen(CHANGED, wrong)] * 2) for c in asked

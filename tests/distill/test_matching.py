@@ -67,7 +67,7 @@ def test_training_moves_the_student_and_no_teacher(captions: Captions, tmp_path:
     before = copy.deepcopy(teacher.state_dict())
 
     def trained(steps: int, folder: Path, recipe: MatchingRecipe = RECIPE) -> torch.Tensor:
-        plan, sampler = replace(recipe, steps=steps), layout_sampler(clips(), recipe.batch)
+        plan, sampler = replace(recipe, steps=steps), layout_sampler([clips()], 0.0, recipe.batch)
         made = matching.train(plan, teacher, copy.deepcopy(start), EDGES, sampler, captions, folder)
         return torch.cat([p.flatten() for p in made.parameters()])
 
@@ -89,9 +89,8 @@ def test_a_student_learns_its_teachers_clips(captions: Captions, tmp_path: Path)
     with torch.no_grad():
         student.proj_out.bias += 0.5
     recipe = MatchingRecipe(batch=4, steps=60, fakes=2, fakes_first=5, guidance=1.0, lr=1e-2, fake_lr=1e-2, ema=0.9)
-    made = matching.train(
-        recipe, teacher, copy.deepcopy(student), EDGES, layout_sampler(clips(), 4), captions, tmp_path
-    ).eval()
+    sampler = layout_sampler([clips()], 0.0, 4)
+    made = matching.train(recipe, teacher, copy.deepcopy(student), EDGES, sampler, captions, tmp_path).eval()
     x, prompt = torch.randn(8, 4, 2, 4, 4), captions.empty(8)
     with torch.no_grad():
         means = [matching.roll_out(model, x, EDGES, prompt)[0].mean().item() for model in (teacher, student, made)]

@@ -24,7 +24,7 @@ def clips(count: int = 4, frames: int = 5) -> latents.LatentSet:
 
 def trained(recipe: TeacherRecipe, captions: text_encoder.Captions, runs: Path) -> torch.Tensor:
     model = tiny_expert(1, text_dim=128).train().requires_grad_(True)
-    made = teacher.train_high(recipe, model, clips(), clips(frames=1), captions, runs)
+    made = teacher.train_high(recipe, model, [clips()], clips(frames=1), captions, runs)
     return torch.cat([p.flatten() for p in made.parameters()])
 
 
@@ -108,6 +108,25 @@ def test_without_boxes_there_are_whole_clips() -> None:
     x = torch.randn(2, 4, 9, 16, 28, generator=made).half()
     near = torch.ones(2, 9, 16, 28, dtype=torch.bool)
     whole = latents.LatentSet(x, near, near.half(), torch.ones(2, 1, 48, dtype=torch.int16))
-    some = teacher.cut_boxes(whole, x, 16, data.generator(0, 0), data.generator_on(CPU, 0, 0), teacher.BOXES[-1:])
+    finishes = latents.Finishes(whole, x)
+    some = teacher.cut_boxes(finishes, 16, data.generator(0, 0), data.generator_on(CPU, 0, 0), boxes=False)
     assert some.x.shape[2:] == (9, 16, 28)
     assert {tuple(each.tolist()) for each in some.x.flatten(1)} <= {tuple(e.tolist()) for e in x.float().flatten(1)}
+
+
+def test_boxes_fit_an_upright_clip() -> None:
+    x = torch.randn(2, 4, 9, 28, 16, generator=torch.Generator().manual_seed(1)).half()
+    near = torch.ones(2, 9, 28, 16, dtype=torch.bool)
+    finishes = latents.Finishes(latents.LatentSet(x, near, near.half(), torch.ones(2, 1, 48, dtype=torch.int16)), x)
+    rng = data.generator_on(CPU, 0, 0)
+    shapes = {tuple(teacher.cut_boxes(finishes, 4, data.generator(0, i), rng).x.shape[2:]) for i in range(40)}
+    assert (9, 28, 16) in shapes
+    assert shapes > {(9, 8, 8), (5, 8, 14), (5, 14, 8)}
+
+
+def test_each_shape_has_its_turn() -> None:
+    dice = np.random.default_rng(0)
+    turns = [latents.turn(["wide", "upright", "square"], 0.15, dice) for _ in range(2000)]
+    assert abs(turns.count("upright") / 2000 - 0.15) < 0.03
+    assert abs(turns.count("square") / 2000 - 0.15) < 0.03
+    assert {latents.turn(["wide"], 0.15, dice) for _ in range(20)} == {"wide"}

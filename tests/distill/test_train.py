@@ -33,7 +33,9 @@ SMALLEST = Recipe(
     autoencoder=AutoencoderRecipe(batch=1, frame_steps=1, clip_steps=1, decoder_steps=1, renderers=1),
     upsampler=UpsamplerRecipe(batch=1, steps=1),
     refiner=RefinerRecipe(clips=2, size=32, batch=1, steps=1),
-    teacher=TeacherRecipe(layouts=2, stills=2, finishes=1, batch=1, high_steps=1, low_steps=1),
+    teacher=TeacherRecipe(
+        layouts=2, stills=2, finishes=1, others=1, other_finishes=1, batch=1, high_steps=1, low_steps=1
+    ),
     student=StudentRecipe(batch=1, high_steps=1, low_steps=1),
     matching=MatchingRecipe(batch=1, steps=2, fakes=1, fakes_first=0),
     features=FeaturesRecipe(clips=2, batch=2, steps=1),

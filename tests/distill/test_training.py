@@ -130,7 +130,8 @@ def test_encoded_sets_know_where_the_thing_is(vae: AutoencoderKLWan) -> None:
     made = latents.encode_set(vae, shots, batch=2)
     assert made.x.shape == (3, autoencoder.Z_DIM, 2, 4, 8)
     assert made.near.flatten(1).any(1).all()
-    boxes = latents.cut(made, 2 * made.x, torch.tensor([0, 2]), (1, 2, 4), data.generator_on(torch.device("cpu"), 0, 0))
+    finishes, rng = latents.Finishes(made, 2 * made.x), data.generator_on(torch.device("cpu"), 0, 0)
+    boxes = latents.cut(finishes, torch.tensor([0, 2]), (1, 2, 4), rng)
     assert boxes.x.shape == (2, autoencoder.Z_DIM, 1, 2, 4)
     assert boxes.near.shape == (2, 1, 2, 4)
     assert torch.equal(boxes.drift, 2 * boxes.x), "both are cut at the same place"

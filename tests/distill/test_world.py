@@ -46,6 +46,16 @@ def test_a_seed_is_a_shot_at_any_size_and_frame_rate(what: Combination) -> None:
     assert np.abs(small.astype(int) - coarse.frames).mean() < 1
 
 
+@pytest.mark.parametrize(("width", "height"), [(128, 224), (160, 160)])
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_an_upright_or_square_frame_has_room_for_it(motion: str, width: int, height: int) -> None:
+    for seed in range(20):
+        truth = draw(Combination("ball", "red", "sea", motion), seed, Camera(17, 8, width, height)).truth
+        reach = truth.radius[:, None] * min(width, height) / np.array([width, height])
+        assert (truth.centre - reach > -0.04).all()
+        assert (truth.centre + reach < 1.04).all()
+
+
 def test_old_seeds_draw_the_pixels_that_they_drew_before_there_were_more_things() -> None:
     checksums = [zlib.crc32(draw(what, 5, LAYOUT).frames.tobytes()) for what in OLD]
     assert checksums == [564667965, 645087437]

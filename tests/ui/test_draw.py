@@ -60,7 +60,8 @@ def test_the_command_makes_the_same_request(request_: Request) -> None:
 
 def test_a_tier_says_what_it_costs() -> None:
     full, distilled = find("pocket", "full"), find("pocket", "distilled")
-    assert f"{full.schedule.steps} steps, guided" in draw.tier_choice(full, None)
+    assert "41 steps, 34 of them guided" in draw.tier_choice(full, None)
+    assert "41 steps, guided" in draw.tier_choice(replace(full, low_guidance=2.5), None)
     assert "not timed on this machine yet" in draw.tier_choice(full, None)
     fast = draw.tier_choice(replace(distilled, measured=Measured(0.94, 50)), 8.2)
     assert "about 8.2 s on this machine" in fast

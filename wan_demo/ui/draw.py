@@ -53,7 +53,8 @@ def tier_choice(preset: Preset, seconds: float | None, fit: Fit | None = None) -
     720p, None until it is known.
     """
     name, what = TIERS[preset.tier]
-    steps = f"{preset.schedule.steps} steps" + (", guided" if preset.guidance != 1 else "")
+    count, guided = preset.schedule.steps, preset.guided_steps
+    steps = f"{count} steps" + (f", {guided} of them guided" if 0 < guided < count else ", guided" if guided else "")
     cost = "not timed on this machine yet" if seconds is None else f"about {duration(seconds)} on this machine"
     if fit is not None and not fit.fits:
         cost = "does not fit this machine"

@@ -71,7 +71,7 @@ class Form:
             choices,
             value=choices[-1][1],
             label="Quality and speed",
-            info="Guided: every step draws twice, to follow your words more closely.",
+            info="Guided: a step draws twice, to follow your words more closely.",
             elem_id="tier",
         )
         self.dice = gr.Button("New seed", size="sm")
@@ -109,7 +109,6 @@ class Form:
             SIZES,
             value="1280x720",
             label="Size in pixels",
-            info="Upright and square ones show the middle.",
             min_width=150,
         )
         self.mode = gr.Dropdown(
