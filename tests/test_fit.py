@@ -118,7 +118,7 @@ def test_the_size_that_is_drawn_follows_the_request() -> None:
     short = full.drawn(Delivery(), 2.0)
     assert short.finish.frames == short.layout.frames == 33
     pocket = find("pocket", "full")
-    assert pocket.drawn(Delivery(720, 1280), 1.0) == pocket
+    assert pocket.drawn(Delivery(854, 480), 1.0) == pocket
 
 
 def test_a_tier_of_8_bit_experts_is_traced_as_one(tiny_full: Preset, tiny_distilled: Preset) -> None:
