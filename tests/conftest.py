@@ -8,8 +8,9 @@ import pytest
 
 from tests.tiny import BOUNDARY, GUIDANCE, SHIFT, STEPS, save_pipeline, save_tiny
 from wan_demo import models
-from wan_demo.presets import Preset, Schedule, guided
+from wan_demo.presets import Preset
 from wan_demo.provenance.identity import Identity, load_identity
+from wan_demo.schedule import Schedule, guided
 from wan_demo.shapes import ClipShape
 
 

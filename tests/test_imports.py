@@ -7,7 +7,7 @@ import pytest
 
 from tests.source import dotted, module_name, source_files
 
-VALUES = {"request", "presets", "shapes", "clip", "flow", "values", "events", "policy", "formats", "clock"}
+VALUES = {"request", "schedule", "presets", "shapes", "clip", "flow", "values", "events", "policy", "formats", "clock"}
 VALUES |= {"plans", "wan22", "setup", "quota", "prefetch"}
 STAGES = {"text", "diffuse", "upsample", "decode", "finish", "provenance", "mp4", "safety", "sound"}
 

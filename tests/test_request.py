@@ -4,8 +4,9 @@ from fractions import Fraction
 import pytest
 
 from wan_demo import mp4
-from wan_demo.presets import PRESETS, find, guided, tiers
+from wan_demo.presets import PRESETS, find, tiers
 from wan_demo.request import CODECS, Delivery, Request, RequestError, parse_fps, parse_size
+from wan_demo.schedule import guided
 
 
 @pytest.mark.parametrize(

@@ -10,38 +10,11 @@ from pathlib import Path
 
 from wan_demo import flow, wan22
 from wan_demo.request import Delivery, Request, RequestError
+from wan_demo.schedule import Schedule, guided
 from wan_demo.shapes import ClipShape
 
 TRICKS = ("fp8", "sage", "compile", "cache", "together")  # what may make a tier faster, see tricks.py and diffuse.py
 WEIGHTS = Path(__file__).parent / "weights"
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Noise levels, each list from the first sigma to the last that its steps lead to.
-
-    high: the high-noise expert's, 1 down to the boundary. low: the low-noise expert's, from the level that the
-    upsampled clip is noised to, down to 0. direct: both experts' in turn, 1 down to 0, without upsampling.
-    """
-
-    high: tuple[float, ...]
-    low: tuple[float, ...]
-    direct: tuple[float, ...]
-    shift: float = 1.0  # of an undistilled model's levels, as diffusers' scheduler wants it
-
-    @property
-    def steps(self) -> int:
-        return len(self.high) + len(self.low) - 2
-
-    def cut(self, steps: int) -> "Schedule":
-        """About as many steps, at least one an expert, spread over the same levels: for timing, not for pictures."""
-        share = min(1.0, steps / self.steps)
-
-        def some(levels: tuple[float, ...]) -> tuple[float, ...]:
-            count = max(1, round(share * (len(levels) - 1)))
-            return tuple(levels[round(i * (len(levels) - 1) / count)] for i in range(count + 1))
-
-        return Schedule(some(self.high), some(self.low), some(self.direct), self.shift)
 
 
 @dataclass(frozen=True)
@@ -92,6 +65,11 @@ class Preset:
         return self.eight_bit or ("fp8" if "fp8" in self.tricks else "")
 
     @property
+    def drawings(self) -> tuple[tuple[ClipShape, ClipShape], ...]:
+        """(layout, finish) of every size that the model draws, the usual one first."""
+        return (self.layout, self.finish), *self.others
+
+    @property
     def guidances(self) -> tuple[float, float]:
         """The high-noise expert's, the low-noise expert's."""
         return self.guidance, self.guidance if self.low_guidance is None else self.low_guidance
@@ -119,7 +97,7 @@ class Preset:
         """The same preset with the layout and finish that this clip needs: of its shape, as large, if there are such,
         and as short, if the model draws shorter ones.
         """
-        options = ((self.layout, self.finish), *self.others)
+        options = self.drawings
         unlike = [
             abs(math.log(finish.width * delivery.height / finish.height / delivery.width)) for _, finish in options
         ]
@@ -166,22 +144,6 @@ class Preset:
             raise RequestError(
                 f"{self.family} makes clips of {self.longest_s} s at most, not {request.duration_s:g} s: ask for less."
             )
-
-
-def guided(steps: int, shift: float, boundary: float, restart: float) -> Schedule:
-    """The schedule of an undistilled model: diffusers' Euler levels, cut at the boundary.
-
-    restart: a factor for `flow.shift` of the low-noise expert's levels. As noisy as the layout was at the boundary is
-    the ratio of their sides; less keeps more of the layout's shapes, and leaves less to paint anew.
-    """
-    direct = flow.schedule(steps, shift)
-    low = [boundary] + [s for s in direct if s < boundary]
-    return Schedule(
-        (*[s for s in direct if s > boundary], boundary),
-        tuple(flow.shift(s, restart) for s in low),
-        tuple(direct),
-        shift,
-    )
 
 
 _POCKET = WEIGHTS / "pocket"

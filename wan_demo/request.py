@@ -187,13 +187,14 @@ def _check_size(width: int, height: int) -> None:
         )
     if all(abs(width / height / shape - 1) > 0.01 for shape in SHAPES.values()):
         side = min(width, height)
-        offers = ", ".join(_size_of(shape, side) for shape in SHAPES.values())
+        offers = ", ".join("{}x{}".format(*size_of(shape, side)) for shape in SHAPES)
         raise RequestError(
             f"The size {width}x{height} is none of {', '.join(SHAPES)}: the nearest that are, are {offers}."
         )
 
 
-def _size_of(shape: Fraction, side: int) -> str:
-    """The size of this shape whose shorter side is about `side`, both even."""
-    width, height = side * max(shape, Fraction(1)), side / min(shape, Fraction(1))
-    return f"{round(width / 2) * 2}x{round(height / 2) * 2}"
+def size_of(shape: str, side: int) -> tuple[int, int]:
+    """Width and height of one of SHAPES whose shorter side is about `side` pixels, both even."""
+    ratio = SHAPES[shape]
+    width, height = side * max(ratio, Fraction(1)), side / min(ratio, Fraction(1))
+    return round(width / 2) * 2, round(height / 2) * 2
