@@ -5,7 +5,6 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from distill.outcome import Column
 from distill.report import check, report
 from distill.train import VERBS
 from wan_demo.integrity import CHECKSUMS, WeightsError
-from wan_demo.presets import Preset, find
-from wan_demo.request import SHAPES, TIERS, Delivery
+from wan_demo.presets import find
+from wan_demo.request import SHAPES, TIERS, Delivery, size_of
 
 CONTINUES = ("autoencoder", "upsampler", "teacher", "student")  # verbs that can begin with weights
 HELP = {
@@ -84,15 +83,9 @@ def columns(options: argparse.Namespace) -> list[Column]:
             sample = Sample(split, options.clips, options.seed, code, options.any_words, options.repeats)
             details = [shape] * (options.shape != ["16:9"])
             details += [split] * (options.split != ["heldout"]) + [code] * (options.language != ["en"])
-            out.append(Column(name, shaped(each, shape), sample, ", ".join(details)))
+            drawn = each.drawn(Delivery(*size_of(shape, 720)), each.usual_s)
+            out.append(Column(name, drawn, sample, ", ".join(details)))
     return out
-
-
-def shaped(preset: Preset, shape: str) -> Preset:
-    """The preset for clips of one of SHAPES."""
-    ratio = SHAPES[shape]
-    width, height = (round(720 * max(Fraction(1), side)) for side in (ratio, 1 / ratio))
-    return preset.drawn(Delivery(width, height), preset.usual_s)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -150,6 +143,8 @@ def _check(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None
             parser.error(f"there is no folder {file.parent} to write {file.name} to")
     if options.judges and options.workers > 1:
         parser.error("--judges is for one worker: several have a core each, and judge on it")
+    if "pairs" in options.split and options.shape != ["16:9"]:
+        parser.error("two things have room in 16:9 alone: leave out --shape, or --split pairs")
     if options.students and "distilled" not in options.tier:
         parser.error("--students is compared with the distilled tier: ask for it with --tier")
 

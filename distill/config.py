@@ -100,7 +100,6 @@ class MatchingRecipe:
     steps: int = 1900  # of both: of the fake, and of the student
     fakes: int = 3  # of its steps for one of the student's
     fakes_first: int = 50  # of its steps before the student's first
-    guidance: float = 2.5
     lr: float = 1e-4
     fake_lr: float = 3e-4
     ema: float = 0.997

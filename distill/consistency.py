@@ -20,7 +20,7 @@ from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import StudentRecipe
 from distill.data import gaussian, generator, generator_on
-from distill.latents import Examples, Finishes, LatentSet, pick, turn
+from distill.latents import Examples, Finishes, LatentSet, pick, sample_set
 from distill.muon import MuonAdamW
 from distill.teacher import ADAM_NAMES, build, cut_boxes
 from distill.text_encoder import Captions
@@ -115,10 +115,10 @@ def train(
 
 
 def layout_sampler(layouts: Sequence[LatentSet], share: float, batch: int) -> Sampler:
-    """Whole clips at layout size, of one shape at a time, see `latents.turn`."""
+    """Whole clips at layout size, of one shape at a time, see `latents.sample_set`."""
 
     def sampler(dice: np.random.Generator, rng: torch.Generator) -> Examples:
-        source = turn(layouts, share, dice)
+        source = sample_set(layouts, share, dice)
         return source.examples(pick(source, batch, rng))
 
     return sampler
@@ -126,4 +126,4 @@ def layout_sampler(layouts: Sequence[LatentSet], share: float, batch: int) -> Sa
 
 def box_sampler(finishes: Sequence[Finishes], share: float, batch: int) -> Sampler:
     """Boxes of clips at finish size, with the drift that the chain starts them with; of one shape at a time."""
-    return lambda dice, rng: cut_boxes(turn(finishes, share, dice), batch, dice, rng)
+    return lambda dice, rng: cut_boxes(sample_set(finishes, share, dice), batch, dice, rng)

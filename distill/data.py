@@ -26,8 +26,8 @@ def camera_of(shape: ClipShape) -> Camera:
 
 
 FULL, FEW = find("pocket", "full"), find("pocket", "distilled")
-LAYOUT, FINISH = camera_of(FULL.layout), camera_of(FULL.finish)
-OTHERS = tuple((camera_of(layout), camera_of(finish)) for layout, finish in FULL.others)
+LAYOUTS, FINISHES = (tuple(map(camera_of, some)) for some in zip(*FULL.drawings, strict=True))
+LAYOUT, FINISH = LAYOUTS[0], FINISHES[0]
 STILL = replace(LAYOUT, frames=1)
 PAIRS, VARIED, ENGLISH = 0.5, 0.25, 0.4  # shares: clips of two things; varied ones of one; captions
 CAPTIONS = 8  # kept of each clip

@@ -7,7 +7,7 @@ and its shape is compared with the world's silhouettes. What cannot be told is N
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import permutations
 
 import cv2
@@ -48,6 +48,7 @@ LEAST_IOU = {  # less where thin
     "leaf": 0.86,
     "ring": 0.88,
 }
+ALONE, OF_TWO = Room(), Room(PAIR_BREADTH, PAIR_RADIUS)
 # Of the width, where things leave the background to be seen: a pair; one thing that may cover most of a row.
 FREE, NARROW = ((0, 0.07), (0.45, 0.55), (0.93, 1)), ((0, 0.1), (0.9, 1))
 AROUND = 13  # px about a thing in which its edges may waver
@@ -111,9 +112,7 @@ def judge_pair(frames: Frames, fps: float) -> tuple[Reading, Reading]:
     seen = [look(picture, backdrop, things=2) for picture in pictures]
     if np.mean([len(glimpses) == 2 for glimpses in seen]) < FOUND:
         seen = [[] for _ in seen]
-    first, second = (
-        _reading(glimpses, scene, lively, pictures[0], fps, PAIR_BREADTH, PAIR_RADIUS) for glimpses in _followed(seen)
-    )
+    first, second = (_reading(glimpses, scene, lively, pictures[0], fps, OF_TWO) for glimpses in _followed(seen))
     return first, second
 
 
@@ -221,13 +220,12 @@ def _reading(
     lively: bool | None,
     of: Floats,
     fps: float,
-    breadth: float = 1.0,
-    radius: float = 1.0,
+    room: Room = ALONE,
 ) -> Reading:
     """What the glimpses of one thing, one a frame, tell together; of: a frame, as wide and high as any."""
     track = np.array([(*g.centre, g.radius) if g else (math.nan,) * 3 for g in glimpses], np.float32)
     height, width = of.shape[:2]
-    room = Room(breadth, radius, hop(width, height))
+    room = replace(room, hop=hop(width, height))
     track /= np.array((width, height, SIDE), np.float32)
     thing = colour = motion = speed = None
     if np.isfinite(track[:, 2]).mean() >= FOUND:

@@ -63,8 +63,8 @@ class Finishes:
     drift: Tensor
 
 
-def turn(sets: Sequence[Some], share: float, dice: np.random.Generator) -> Some:
-    """Whose turn it is: the first set's, the usual shape, but each of the others' in `share` of the steps."""
+def sample_set(sets: Sequence[Some], share: float, dice: np.random.Generator) -> Some:
+    """The set of one step: the first, of the usual shape, but each of the others in `share` of the steps."""
     others = len(sets) - 1
     return sets[dice.choice(len(sets), p=[1 - share * others, *[share] * others])]
 
@@ -98,6 +98,7 @@ def cached_set(path: Path, vae: AutoencoderKLWan, shots: Shots, batch: int = 8, 
         encoder.update(weights.detach().cpu().contiguous().numpy())
     words = len(shots.tokenizer) if shots.tokenizer else 0
     facts = f"{shots.camera} {shots.seed} {shots.count} {shots.often} {words} {encoder.hexdigest()}"
+    facts += " alone" * shots.alone
     return LatentSet(*kept(path, facts, make))
 
 

@@ -105,12 +105,13 @@ def train(
     sampler: Sampler,
     captions: Captions,
     folder: Path,
+    guidance: float,
 ) -> WanTransformer3DModel:
     """Train `student`, which takes the steps of `edges`, on; returns its average weights.
 
-    `recipe.fakes` steps of the fake to one of the student's. sampler: see `consistency.train`.
+    `recipe.fakes` steps of the fake to one of the student's. sampler, guidance: see `consistency.train`.
     """
-    roles = Roles(student, copy.deepcopy(teacher), teacher.eval().requires_grad_(False), edges, recipe.guidance)
+    roles = Roles(student, copy.deepcopy(teacher), teacher.eval().requires_grad_(False), edges, guidance)
     learn = nn.ModuleDict({"student": roles.student, "fake": roles.fake}).train().requires_grad_(True)
     first, last, empty = edges[0], edges[-1] + MARGIN, captions.empty(recipe.batch)
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from itertools import groupby
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def floor(outcome: Outcome, judges: Executor) -> float | None:
     first = outcome.column.sample.seed + 2 * RENDERED
     camera = camera_of(outcome.column.preset.finish)
     seeds = [first + s.number for s in outcome.seen]
-    again = judges.map(drawn, [s.what for s in outcome.seen], seeds, [camera] * len(seeds))
+    again = judges.map(drawn, [s.what for s in outcome.seen], seeds, repeat(camera))
     return features.frechet(np.stack(list(again)), outcome.features[1])
 
 

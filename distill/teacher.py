@@ -19,7 +19,7 @@ from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import TeacherRecipe
 from distill.data import FULL, gaussian, generator, generator_on, uniform
-from distill.latents import Examples, Finishes, LatentSet, cut, pick, turn
+from distill.latents import Examples, Finishes, LatentSet, cut, pick, sample_set
 from distill.muon import MuonAdamW
 from distill.text_encoder import Captions
 from distill.upsampler import enlarge
@@ -89,13 +89,13 @@ def train_high(
 ) -> WanTransformer3DModel:
     """Train `model` into the high-noise expert on clips and stills at layout size; returns the average weights.
 
-    layouts: a set of each shape, see `latents.turn`.
+    layouts: a set of each shape, see `latents.sample_set`.
     """
 
     def loss(step: int) -> Tensor:
         rng = generator_on(model.device, recipe.seed, parallel.shard(step))
         dice = generator(recipe.seed, parallel.shard(step))
-        source, batch = turn(layouts, recipe.other_share, dice), recipe.batch
+        source, batch = sample_set(layouts, recipe.other_share, dice), recipe.batch
         if dice.random() < recipe.still_share:
             source, batch = stills, recipe.batch * source.x.shape[2]  # as many latents
         some = source.examples(pick(source, batch, rng))
@@ -115,18 +115,18 @@ def train_low(
 ) -> WanTransformer3DModel:
     """Train `model` into the low-noise expert on boxes of finishes and whole layouts; returns the average weights.
 
-    layouts, finishes: a set of each shape, see `latents.turn`.
+    layouts, finishes: a set of each shape, see `latents.sample_set`.
     """
 
     def loss(step: int) -> Tensor:
         dice = generator(recipe.seed + 1, parallel.shard(step))
         rng = generator_on(model.device, recipe.seed + 1, parallel.shard(step))
         if dice.random() < recipe.low_layouts:
-            source = turn(layouts, recipe.other_share, dice)
+            source = sample_set(layouts, recipe.other_share, dice)
             some = source.examples(pick(source, recipe.batch, rng))
             sigma = (FULL.boundary + MARGIN) * uniform(recipe.batch, rng)
         else:
-            some = cut_boxes(turn(finishes, recipe.other_share, dice), recipe.batch, dice, rng, recipe.boxes)
+            some = cut_boxes(sample_set(finishes, recipe.other_share, dice), recipe.batch, dice, rng, recipe.boxes)
             sigma = FULL.schedule.low[0] * flow.shift(uniform(len(some.x), rng), 2.0)
         return _loss_on(recipe, model, some, sigma, captions, rng)
 

@@ -23,7 +23,7 @@ from distill import (
     upsampler,
 )
 from distill.config import Recipe
-from distill.data import FEW, FINISH, FULL, LAYOUT, OTHERS, STILL, Shots
+from distill.data import FEW, FINISHES, FULL, LAYOUTS, STILL, Shots
 from distill.latents import Finishes, LatentSet, cached_set
 from distill.text_encoder import Captions
 from distill.world import ATTRIBUTES, Camera
@@ -90,9 +90,9 @@ def train_student(recipe: Recipe, runs: Path) -> None:
     layouts = partial(consistency.layout_sampler, have.layouts, share)
     high = distil(0, edges.high, plan.high_steps, layouts(plan.batch))
     # Shapes and motions are settled there; the low-noise student has one step, and little to choose from.
-    match, guide = recipe.matching, experts["transformer"]
-    sampler = layouts(match.batch)
-    high = matching.train(match, guide, high, edges.high, sampler, have.captions, runs / "matching")
+    match, guide, folder = recipe.matching, experts[names[0]], runs / "matching"
+    sampler, guidance = layouts(match.batch), FULL.guidances[0]
+    high = matching.train(match, guide, high, edges.high, sampler, have.captions, folder, guidance)
     # The second student starts from what the first one, frozen, leaves it.
     boxes = consistency.box_sampler(have.drifting(FEW, high), share, plan.batch)
     low = distil(1, edges.low, plan.low_steps, boxes)
@@ -119,7 +119,8 @@ def begun(runs: Path, name: str) -> WanTransformer3DModel | None:
 class Materials:
     """What training is fed with: captions, and this process's own clips, encoded on first use and kept in files.
 
-    Of clips there is a set for each shape, the usual one first; two things have no room in the others.
+    Of clips there is a set for each shape (an aspect-ratio bucket), the usual one first; two things have no room in the
+    others.
     """
 
     def __init__(self, recipe: Recipe, runs: Path) -> None:
@@ -138,8 +139,7 @@ class Materials:
 
     @cached_property
     def layouts(self) -> list[LatentSet]:
-        cameras = [camera for camera, _ in OTHERS]
-        return self._sets("layout", LAYOUT, cameras, 1000, (self.plan.layouts, self.plan.others))
+        return self._sets("layout", LAYOUTS, 1000, self.plan.layouts, self.plan.others)
 
     @cached_property
     def stills(self) -> LatentSet:
@@ -147,14 +147,12 @@ class Materials:
 
     @cached_property
     def finishes(self) -> list[LatentSet]:
-        cameras = [camera for _, camera in OTHERS]
-        return self._sets("finish", FINISH, cameras, 2000, (self.plan.finishes, self.plan.other_finishes))
+        return self._sets("finish", FINISHES, 2000, self.plan.finishes, self.plan.other_finishes)
 
     @cached_property
     def small(self) -> list[LatentSet]:
         """The layouts of the finishes' shots."""
-        cameras = [camera for camera, _ in OTHERS]
-        return self._sets("small", LAYOUT, cameras, 2000, (self.plan.finishes, self.plan.other_finishes))
+        return self._sets("small", LAYOUTS, 2000, self.plan.finishes, self.plan.other_finishes)
 
     def drifting(self, preset: Preset, high: WanTransformer3DModel) -> list[Finishes]:
         """The finishes, with the drift that they have where `high` made their layouts."""
@@ -166,13 +164,12 @@ class Materials:
 
         return [Finishes(clips, drift(small, clips)) for small, clips in zip(self.small, self.finishes, strict=True)]
 
-    def _sets(
-        self, name: str, usual: Camera, others: Sequence[Camera], seed: int, counts: tuple[int, int]
-    ) -> list[LatentSet]:
-        """counts: clips of the usual shape, and of each other one; 0 for none of these."""
-        made = [self._set(name, usual, seed, counts[0])]
-        if counts[1]:
-            made += [self._set(f"{name}-{c.width}x{c.height}", c, seed, counts[1], alone=True) for c in others]
+    def _sets(self, name: str, cameras: Sequence[Camera], seed: int, count: int, each: int) -> list[LatentSet]:
+        """count: clips of the usual shape, the first; each: of each other one, 0 for none of these."""
+        usual, *others = cameras
+        made = [self._set(name, usual, seed, count)]
+        if each:
+            made += [self._set(f"{name}-{c.width}x{c.height}", c, seed, each, alone=True) for c in others]
         return made
 
     def _set(self, name: str, camera: Camera, seed: int, count: int, alone: bool = False) -> LatentSet:

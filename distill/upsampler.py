@@ -16,7 +16,7 @@ from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import UpsamplerRecipe
 from distill.data import FULL, gaussian, generator, generator_on, uniform
-from distill.latents import LatentSet, pick, turn
+from distill.latents import LatentSet, pick, sample_set
 from distill.muon import MuonAdamW
 from wan_demo.upsample import upsample
 from wan_demo.values import Latents
@@ -45,15 +45,15 @@ def train(
 ) -> LTXLatentUpsamplerModel:
     """Train on sets of the same shots, at layout size and at finish size; returns the average weights.
 
-    pairs: of sets, for each shape one; share: see `latents.turn`. A little noise on what is upsampled stands for the
-    errors of a layout that an expert drew. start: train this one on.
+    pairs: a pair of sets for each shape; share: see `latents.sample_set`. A little noise on what is upsampled stands
+    for the errors of a layout that an expert drew. start: train this one on.
     """
     torch.manual_seed(recipe.seed)
     model = (start or build(pairs[0][0].x.shape[1])).to(recipe.device).train()
 
     def loss(step: int) -> Tensor:
         rng = generator_on(model.device, recipe.seed, parallel.shard(step))
-        small, finishes = turn(pairs, share, generator(recipe.seed, parallel.shard(step)))
+        small, finishes = sample_set(pairs, share, generator(recipe.seed, parallel.shard(step)))
         rows = pick(small, recipe.batch, rng)
         x, wanted = small.x[rows].float(), finishes.x[rows].float()
         x = x + recipe.noise * uniform(len(rows), rng).view(-1, 1, 1, 1, 1) * gaussian(x, rng)

@@ -256,6 +256,7 @@ def test_clips_of_the_world_are_judged_in_order_wherever(
         (["--html", "nowhere/report.html"], "no folder nowhere to write report.html to"),
         (["--workers", "2", "--judges", "2"], "--judges is for one worker"),
         (["--tier", "full", "--students", "runs/students"], "ask for it with --tier"),
+        (["--shape", "9:16", "--split", "pairs"], "two things have room in 16:9 alone"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused_at_once(

@@ -68,7 +68,7 @@ def test_training_moves_the_student_and_no_teacher(captions: Captions, tmp_path:
 
     def trained(steps: int, folder: Path, recipe: MatchingRecipe = RECIPE) -> torch.Tensor:
         plan, sampler = replace(recipe, steps=steps), layout_sampler([clips()], 0.0, recipe.batch)
-        made = matching.train(plan, teacher, copy.deepcopy(start), EDGES, sampler, captions, folder)
+        made = matching.train(plan, teacher, copy.deepcopy(start), EDGES, sampler, captions, folder, 2.5)
         return torch.cat([p.flatten() for p in made.parameters()])
 
     whole = trained(4, tmp_path / "whole")
@@ -88,9 +88,9 @@ def test_a_student_learns_its_teachers_clips(captions: Captions, tmp_path: Path)
     student = copy.deepcopy(teacher)
     with torch.no_grad():
         student.proj_out.bias += 0.5
-    recipe = MatchingRecipe(batch=4, steps=60, fakes=2, fakes_first=5, guidance=1.0, lr=1e-2, fake_lr=1e-2, ema=0.9)
+    recipe = MatchingRecipe(batch=4, steps=60, fakes=2, fakes_first=5, lr=1e-2, fake_lr=1e-2, ema=0.9)
     sampler = layout_sampler([clips()], 0.0, 4)
-    made = matching.train(recipe, teacher, copy.deepcopy(student), EDGES, sampler, captions, tmp_path).eval()
+    made = matching.train(recipe, teacher, copy.deepcopy(student), EDGES, sampler, captions, tmp_path, 1.0).eval()
     x, prompt = torch.randn(8, 4, 2, 4, 4), captions.empty(8)
     with torch.no_grad():
         means = [matching.roll_out(model, x, EDGES, prompt)[0].mean().item() for model in (teacher, student, made)]

@@ -126,7 +126,7 @@ def test_boxes_fit_an_upright_clip() -> None:
 
 def test_each_shape_has_its_turn() -> None:
     dice = np.random.default_rng(0)
-    turns = [latents.turn(["wide", "upright", "square"], 0.15, dice) for _ in range(2000)]
+    turns = [latents.sample_set(["wide", "upright", "square"], 0.15, dice) for _ in range(2000)]
     assert abs(turns.count("upright") / 2000 - 0.15) < 0.03
     assert abs(turns.count("square") / 2000 - 0.15) < 0.03
-    assert {latents.turn(["wide"], 0.15, dice) for _ in range(20)} == {"wide"}
+    assert {latents.sample_set(["wide"], 0.15, dice) for _ in range(20)} == {"wide"}
