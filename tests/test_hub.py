@@ -116,7 +116,7 @@ def not_asked_again(server: Hub, original: Path) -> int:
 
 def test_a_broken_connection_is_taken_up_again(server: Hub, place: Place, hub_folder: Path) -> None:
     server.budget = sum(large(hub_folder).values()) // 2
-    server.slow_s = 0.002  # so that little of it is on its way, and lost, when the connection breaks
+    server.slow_s = 0.02  # so that little of it is on its way, and lost, when the connection breaks
     assert "check the network and start again" in refusal(SOURCE, place)
     assert hub.cached(SOURCE, place) is None
     left = hub.survey(SOURCE, place)
