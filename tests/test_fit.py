@@ -1,5 +1,6 @@
 """What a clip costs and by which memory plan it fits, traced without a device."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from wan_demo import cost, fit, models, wan22
+from wan_demo.__main__ import main
 from wan_demo.fit import Device
 from wan_demo.plans import GIB, PLANS
 from wan_demo.presets import Preset, find
@@ -125,3 +127,23 @@ def test_a_tier_of_8_bit_experts_is_traced_as_one(tiny_full: Preset, tiny_distil
     full, distilled = (fit.needs_of(preset) for preset in (tiny_full, tiny_distilled))
     assert distilled.finish.weights < 0.6 * full.finish.weights
     assert cost.window(tiny_full) == models.load_tokenizer(tiny_full.weights / "tokenizer").model_max_length
+
+
+def test_what_is_asked_at_once_lives_at_once() -> None:
+    """As many operations, and twice the memory beside the weights, where an expert is guided."""
+    full = find("wan22", "full")
+    plain, together = (fit.needs_of(replace(full, tricks=tricks)) for tricks in ((), ("together",)))
+    assert together.finish.activations == pytest.approx(2 * plain.finish.activations, rel=0.05)
+    assert together.finish.work == pytest.approx(plain.finish.work)
+    assert together.finish.weights == plain.finish.weights
+    distilled = replace(find("wan22", "distilled"), tricks=("together",))
+    assert fit.needs_of(distilled) == fit.needs_of(replace(distilled, tricks=()))
+
+
+def test_the_fit_command_follows_the_flags_for_speed(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["fit", "--family", "wan22", "--memory", "79.1", "--json"]
+    peaks = []
+    for flags in ([], ["--fast", "fp8"]):
+        assert main([*command, *flags]) == 0
+        peaks.append(json.loads(capsys.readouterr().out)[0])
+    assert (peaks[0]["tier"], peaks[0]["plan"], peaks[1]["plan"]) == ("full", "text aside", "resident")

@@ -135,6 +135,7 @@ def test_the_price_grows_with_what_is_asked_for(tiny_full: Preset) -> None:
     preset = replace(tiny_full, others=(square,), shortens=True)
     zero = Zero([preset])
     assert zero.size == "large"  # half the card is enough
+    assert zero._named(COMPILE_S) * 1.5 == COMPILE_S
     asked = ((Delivery(320, 180), 1), (Delivery(320, 180), 2), (Delivery(180, 180), 2))
     drawn = [preset.drawn(delivery, seconds) for delivery, seconds in asked]
     assert zero.price(drawn[0], "chain") == Price(90, False)  # `spaces` asks for half as much again on half a card

@@ -57,9 +57,18 @@ def window(preset: Preset) -> int:
 
 
 def expert_cost(
-    config: dict[str, Any], latents: tuple[int, int, int], precision: str, eight_bit: str, pieces: int, window: int
+    config: dict[str, Any],
+    latents: tuple[int, int, int],
+    precision: str,
+    eight_bit: str,
+    pieces: int,
+    window: int,
+    rows: int = 1,
 ) -> Cost:
-    """A forward of an expert on latents (T, H, W) with `window` tokens of text, its feed-forward nets in pieces."""
+    """A forward of an expert on latents (T, H, W) with `window` tokens of text, its feed-forward nets in pieces.
+
+    rows: how many prompts it is asked at once; the work is that of one.
+    """
     dtype, layers = DTYPES[precision], config["num_layers"]
 
     def build(blocks: int) -> WanTransformer3DModel:
@@ -68,12 +77,13 @@ def expert_cost(
         return model
 
     def run(model: WanTransformer3DModel) -> Tensor:
-        x = torch.empty(1, config["in_channels"], *latents, dtype=dtype)
-        return model(x, torch.empty(1), torch.empty(1, window, config["text_dim"], dtype=dtype)).sample  # type: ignore[no-any-return]
+        x = torch.empty(rows, config["in_channels"], *latents, dtype=dtype)
+        text = torch.empty(rows, window, config["text_dim"], dtype=dtype)
+        return model(x, torch.empty(rows), text).sample  # type: ignore[no-any-return]
 
     one, two = (_trace(partial(build, blocks), run) for blocks in (1, 2))
     block = two.weights - one.weights
-    work = {kind: one.work[kind] + (layers - 1) * (two.work[kind] - one.work[kind]) for kind in one.work}
+    work = {kind: (one.work[kind] + (layers - 1) * (two.work[kind] - one.work[kind])) / rows for kind in one.work}
     return Cost(one.weights + (layers - 1) * block, block, two.activations, work)
 
 

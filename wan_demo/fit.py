@@ -64,8 +64,7 @@ def look(device: str) -> Device:
 
 def sizes(preset: Preset) -> list[Preset]:
     """The preset once at each size that it draws."""
-    pairs = ((preset.layout, preset.finish), *preset.others)
-    return [replace(preset, layout=layout, finish=finish) for layout, finish in pairs]
+    return [replace(preset, layout=layout, finish=finish) for layout, finish in preset.drawings]
 
 
 def choose(preset: Preset, device: str, name: str = "") -> Plan:
@@ -126,15 +125,16 @@ def needs_of(preset: Preset) -> Needs:
     )
     finish, tokens = shape.latents(preset.finish), cost.window(preset)
 
-    def forward(latents: tuple[int, int, int], pieces: int = 1) -> Cost:
-        return cost.expert_cost(expert, latents, preset.precision, preset.layers, pieces, tokens)
+    def forward(which: int, latents: tuple[int, int, int], pieces: int = 1) -> Cost:
+        rows = preset.at_once(which)
+        return cost.expert_cost(expert, latents, preset.precision, preset.layers, pieces, tokens, rows)
 
     return Needs(
         expert["num_layers"],
         cost.text_cost(parts["text_encoder"], preset.precision, tokens),
-        forward(shape.latents(preset.layout)),
-        forward(finish),
-        forward(finish, max(plan.pieces for plan in PLANS)),
+        forward(0, shape.latents(preset.layout)),
+        forward(1, finish),
+        forward(1, finish, max(plan.pieces for plan in PLANS)),
         cost.decoder_cost(vae, finish, tiles=False),
         cost.decoder_cost(vae, finish, tiles=True),
     )

@@ -124,6 +124,10 @@ class Preset:
         longer = last.lasting(duration_s)
         return longer if longer.frames > last.frames else None
 
+    def at_once(self, expert: int) -> int:
+        """How many prompts an expert (0: the high-noise one, 1: the low-noise one) is asked in one forward."""
+        return 2 if "together" in self.tricks and self.guidances[expert] != 1 else 1
+
     def workload(self, mode: str, duration_s: float) -> str:
         """What clips are timed by: the mode, and of a clip that is lengthened the seconds too."""
         return mode if self.longer(mode, duration_s) is None else f"{mode}, {math.ceil(duration_s)} s"

@@ -74,7 +74,7 @@ class Zero:
         self.presets, self.device = tuple(held_together(presets)), device
         self.size, self._plans, self.fits = _settle(self.presets, device, plan)
         self._lent = spaces.GPU(duration=self._duration, size=self.size)(self._draw)
-        self._factor = client.get_duration_seconds(timedelta(seconds=1), self.size)
+        self._factor: float = client.get_duration_seconds(timedelta(seconds=1), self.size)
         self._models: dict[str, Models] = {}
         self._here: dict[str, Models] = {}  # the same, for what is done in this process
         self._inspector: Inspector | None = None
@@ -95,7 +95,7 @@ class Zero:
             here = replace(held.shared, refiner=load_refiner(preset.weights / "refiner", "cpu"))
             self._here[preset.tier] = replace(held, device=torch.device("cpu"), shared=here)
             if not all(path.exists() for path in self._compiled(preset).values()):
-                lent = spaces.GPU(duration=COMPILE_S, size=self.size)(self._compile)
+                lent = spaces.GPU(duration=self._named(COMPILE_S), size=self.size)(self._compile)
                 if error := lent(preset):
                     raise WeightsError(f"{error} To start without compiled blocks, leave compile out of --fast.")
 
@@ -193,19 +193,22 @@ class Zero:
         return ""
 
     def _duration(self, request: Request, preset: Preset, *_: Any) -> int:
-        """Seconds to name to `spaces`, which asks for `_factor` times as many."""
+        """Seconds to name to `spaces`."""
         told = self._seconds(preset, preset.workload(request.mode, request.duration_s))
         return DEFAULT_S if told is None else told
 
     def _seconds(self, preset: Preset, workload: str) -> int | None:
         """What is named for a clip; None before there was one."""
         expected = Loans().expected(_key(preset, workload), _work(preset))
-        return None if expected is None else max(1, math.ceil(MARGIN * expected / self._factor))
+        return None if expected is None else self._named(MARGIN * expected)
+
+    def _named(self, seconds: float) -> int:
+        """What is named to `spaces` for so many, since it asks for `_factor` times as many."""
+        return max(1, math.ceil(seconds / self._factor))
 
 
 def _rows(preset: Preset, name: str) -> int:
-    """How many prompts an expert is asked in one forward."""
-    return 2 if "together" in preset.tricks and preset.guidances[models.EXPERTS.index(name)] != 1 else 1
+    return preset.at_once(models.EXPERTS.index(name))
 
 
 def _asked(preset: Preset, held: Models, rows: int) -> tuple[Tensor, Tensor]:
