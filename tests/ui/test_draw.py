@@ -89,13 +89,14 @@ def test_the_line_of_stages() -> None:
     assert "draw it anew <small>0/7" in longer
     assert "enlarge" not in draw.status(replace(view, request=Request("a ball", mode="direct")))
     assert "left" not in draw.status(replace(view, now=Progress("layout", 1, 2, None)))
+    assert draw.status(replace(view, notices=("One.", "Two."))).count("notice") == 2
 
 
 def test_nothing_is_taken_for_html() -> None:
     shown = [
-        draw.status(View(Request(EVIL), notice=EVIL)),
+        draw.status(View(Request(EVIL), notices=(EVIL,))),
         draw.status(View(Request(EVIL), error=EVIL)),
-        draw.status(View(Request("a ball"), published=Published(Path("a.mp4"), REPORT), notice=EVIL)),
+        draw.status(View(Request("a ball"), published=Published(Path("a.mp4"), REPORT), notices=(EVIL,))),
         draw.results(REPORT),
         draw.message(EVIL),
         draw.refusal(EVIL),

@@ -106,14 +106,16 @@ def test_what_cannot_be_made_is_refused_in_a_sentence(name: str, value: Any, wor
 
 def test_events_become_views() -> None:
     published = Published(Path("clip.mp4"), {"seconds": {"encode": 0.1, "layout": 0.5, "total": 0.6}})
-    events = (Notice("It does not know: dragon."), Progress("encode", 0, 1, None), Progress("layout", 1, 2, 3.0))
-    first, noticed, encoding, layout, last = make(Double(*events, published), REQUEST, NONE)
+    said = ("It does not know: dragon.", "There was no beat.")
+    events = (Notice(said[0]), Progress("encode", 0, 1, None), Progress("layout", 1, 2, 3.0), Notice(said[1]))
+    first, noticed, encoding, layout, also, last = make(Double(*events, published), REQUEST, NONE)
     assert first.now is None
     assert not first.stages
-    assert noticed.notice == "It does not know: dragon."
+    assert noticed.notices == said[:1]
     assert encoding.now == events[1]
     assert [stage for stage, _ in layout.stages] == ["encode"]
-    assert layout.notice == noticed.notice
+    assert layout.notices == said[:1]
+    assert also.notices == last.notices == said
     assert last.stages == (("encode", 0.1), ("layout", 0.5))  # as the report has them, the total apart
     assert last.published is published
 

@@ -108,8 +108,8 @@ def moment(then: datetime) -> str:
 
 
 def status(view: View) -> str:
-    """The line of stages, and the notice or the error."""
-    parts = [_box("notice", view.notice)] if view.notice else []
+    """The line of stages, and the notices or the error."""
+    parts = [_box("notice", notice) for notice in view.notices]
     if view.error:
         return "".join([*parts, refusal(view.error)])
     if view.again is not None:

@@ -24,14 +24,14 @@ class Maker(Protocol):
 class View:
     """What is known of a job.
 
-    stages: (stage, seconds) of those done, in order. now: the stage under way. notice: a sentence besides the clip;
+    stages: (stage, seconds) of those done, in order. now: the stage under way. notices: sentences besides the clip;
     error: one in its place. published: the clip, at the end; again: when it was made, if that was not now.
     """
 
     request: Request
     stages: tuple[tuple[str, float], ...] = ()
     now: Progress | None = None
-    notice: str = ""
+    notices: tuple[str, ...] = ()
     error: str = ""
     published: Published | None = None
     again: datetime | None = None
@@ -113,7 +113,7 @@ class Watch:
 
     def see(self, event: Event) -> View:
         if isinstance(event, Notice):
-            self.view = replace(self.view, notice=event.text)
+            self.view = replace(self.view, notices=(*self.view.notices, event.text))
         elif isinstance(event, Progress):
             self._advance(event)
         else:
