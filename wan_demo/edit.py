@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -13,17 +13,16 @@ from wan_demo.clip import Caption, Clip, Sound
 from wan_demo.finish.captions import check_captions
 from wan_demo.finish.motion import Impact, Motion, find_impacts, measure_motion
 from wan_demo.presets import Preset
-from wan_demo.request import Request, RequestError
+from wan_demo.request import Request
 from wan_demo.shapes import frame_count
 from wan_demo.sound.align import Retiming, align, misses
 from wan_demo.sound.effects import Hit
 from wan_demo.sound.loudness import measure
 from wan_demo.sound.narration import captions
 from wan_demo.sound.onsets import Event, find_onsets, tempo
-from wan_demo.sound.reading import read_sound
+from wan_demo.sound.reading import as_long_as_its_sound
 from wan_demo.sound.track import Given, Scene, make_track, take
 
-LEAST_S = 0.5  # of a clip that is as long as its sound
 CURVE = 100  # points of the curves of speed that the report has
 
 
@@ -50,14 +49,8 @@ def listen(request: Request, preset: Preset) -> tuple[Request, Given]:
     Raises:
         RequestError: the sound cannot be read, the narration not be spoken, or its captions not be drawn.
     """
-    sound = request.sound
-    longest = preset.longest_s if sound.fit == "clip" else request.duration_s
-    read = None if sound.file is None else read_sound(sound.file, longest)
-    if sound.fit == "clip" and read is not None and sound.file is not None:
-        if read.duration_s < LEAST_S:
-            raise RequestError(f"{sound.file.name} is too short to be a clip's length: choose another fit.")
-        request = replace(request, duration_s=float(read.duration_s))
-    given = take(sound, read, request.duration_s)
+    request, read = as_long_as_its_sound(request, preset)
+    given = take(request.sound, read, request.duration_s)
     if request.sound.captions == "burnt":
         check_captions(captions(request.sound.narration, request.duration_s))
     return request, given

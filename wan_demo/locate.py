@@ -16,7 +16,7 @@ from wan_demo.setup import Setup
 def locate(setup: Setup) -> Generator[Transfer, None, tuple[Preset, ...]]:
     """The tiers of the family that can be loaded, in the table's order. Yields what is downloaded or made meanwhile.
 
-    A family that is fetched has a distilled tier only where there is a student for it. With a student that brings its
+    There is a distilled tier only where there is a student for it. With a student that brings its
     own experts, the full ones are not downloaded, and there is a full tier only where they are here anyway.
 
     Raises:
@@ -24,7 +24,8 @@ def locate(setup: Setup) -> Generator[Transfer, None, tuple[Preset, ...]]:
     """
     rows = tiers(setup.family)
     if not rows[0].source:
-        return tuple(row if setup.weights is None else row.at(setup.weights) for row in rows)
+        placed = [row if setup.weights is None else row.at(setup.weights) for row in rows]
+        return tuple(row for row in placed if (row.experts / "transformer").is_dir()) or tuple(placed)
     full, distilled = rows
     folder, whole = setup.weights, True
     if folder is not None:

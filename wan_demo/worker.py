@@ -4,7 +4,7 @@ import logging
 import multiprocessing as mp
 import threading
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -44,7 +44,8 @@ class Worker:
 
     def __init__(self, presets: Sequence[Preset], device: str = "cpu", plan: str = "") -> None:
         self.presets, self.device, self.plan = tuple(presets), device, plan
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # one job at a time
+        self._aside = threading.Lock()  # the page asks what fits in several threads
         self._process: mp.process.BaseProcess | None = None
         self._pipe: Connection | None = None
         self._side: Connection | None = None
@@ -53,7 +54,7 @@ class Worker:
     @property
     def fits(self) -> tuple[Fit, ...]:
         """Whether each tier fits at each of its sizes; () until the process has found out."""
-        with suppress(EOFError, OSError):
+        with self._aside, suppress(EOFError, OSError):
             if self._side is not None and self._side.poll():
                 self._fits = self._side.recv()
         return self._fits
@@ -133,7 +134,7 @@ def _serve(pipe: Connection, aside: Connection, presets: Sequence[Preset], devic
     held = shelf.Shelf(presets, device, plan)
     chores, inspector = held.chores(), None
     while True:
-        while not pipe.poll() and (told := next(chores, None)) is not None:
+        while not pipe.poll() and (told := _next(chores)) is not None:
             if told:
                 with suppress(OSError):
                     aside.send(told)
@@ -150,6 +151,15 @@ def _serve(pipe: Connection, aside: Connection, presets: Sequence[Preset], devic
             _pass_on(pipe, make_clip(request, output, held.take(request.tier), inspector, device))
         except Exception as error:  # noqa: BLE001 - the boundary of the process: every failure becomes a sentence
             pipe.send(("failed", failure(error)))
+
+
+def _next(chores: Iterator[tuple[Fit, ...]]) -> tuple[Fit, ...] | None:
+    """What the next chore tells; None if there are no more, or one failed: a job that needs the same says why."""
+    try:
+        return next(chores, None)
+    except Exception as error:  # noqa: BLE001 - it must not end the process
+        traceback.print_exception(error)
+        return None
 
 
 def _pass_on(pipe: Connection, events: Generator[Event, None, None]) -> None:
@@ -172,9 +182,11 @@ def make_clip(
 ) -> Generator[Event, None, None]:
     """Make the clip, and remember it and how long it took on `device`. pictures: see `pipeline.generate`."""
     from wan_demo import pipeline
+    from wan_demo.sound.reading import as_long_as_its_sound
 
     preset, models = taken
     identity = load_identity(home() / KEYS)
+    request, _ = as_long_as_its_sound(request, preset)  # since it is timed by its length
     timings, key = Timings(), (preset.family, preset.tier, preset.workload(request.mode, request.duration_s), device)
     how = (timings.expected(key), pictures or pipeline.pictures)
     for event in pipeline.generate(request, preset, models, identity, output, inspector, *how):

@@ -1,10 +1,15 @@
 """Where a GPU is lent by the second: what a clip asks for, and who may have it. No models are needed."""
 
+from pathlib import Path
+
 import gradio as gr
+import numpy as np
 import pytest
 from starlette.requests import Request
 
+from tests.sound.test_track import written
 from tests.ui.test_page import FORM, VISITOR, Double, fit
+from wan_demo.clip import RATE, Sound
 from wan_demo.policy import Policy
 from wan_demo.presets import Preset, tiers
 from wan_demo.quota import Price
@@ -19,7 +24,11 @@ class Lender:
 
     measured = True
 
+    def __init__(self) -> None:
+        self.workloads: list[str] = []
+
     def price(self, preset: Preset, mode: str) -> Price:
+        self.workloads.append(mode)
         return Price(40 if preset.tier == "distilled" else 400, self.measured)
 
 
@@ -73,3 +82,9 @@ def test_the_price_stands_beside_the_button(tab: CreateTab, lender: Lender) -> N
     assert "Asks for 40 s of a GPU; a visitor who has not signed in may use 120 s a day." in shown[tab.fits]
     lender.measured = False
     assert "no such clip was timed here yet" in tab.look(VISITOR, "distilled", "1280x720", 2, "chain")[tab.fits]
+
+
+def test_a_clip_as_long_as_its_sound_is_priced_so(tab: CreateTab, lender: Lender, tmp_path: Path) -> None:
+    path = written(tmp_path, Sound(np.full((RATE * 5, 2), 0.1, np.float32)))
+    list(tab.run(VISITOR, *{**FORM, "tier": "distilled", "sound": str(path), "fit": "clip"}.values()))
+    assert "chain, 5 s" in lender.workloads

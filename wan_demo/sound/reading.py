@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -12,8 +13,10 @@ from av.container import InputContainer
 
 from wan_demo.clip import RATE, Sound
 from wan_demo.formats import sound_format
-from wan_demo.request import RequestError
+from wan_demo.presets import Preset
+from wan_demo.request import Request, RequestError
 
+LEAST_S = 0.5  # of a clip that is as long as its sound
 MOST_BROKEN = 0.05  # the share of packets that may be unreadable; a few are common in files that were cut
 
 
@@ -39,6 +42,23 @@ def read_sound(path: Path, longest_s: float) -> Sound:
     if not len(samples):
         raise RequestError(f"{name} holds no sound: choose another file.")
     return Sound(samples)
+
+
+def as_long_as_its_sound(request: Request, preset: Preset) -> tuple[Request, Sound | None]:
+    """The request, as long as its sound's file where that is wanted; and that sound, no longer than the clip can be.
+
+    Raises:
+        RequestError: the file cannot be read, or is too short.
+    """
+    sound = request.sound
+    if sound.file is None:
+        return request, None
+    read = read_sound(sound.file, preset.longest_s if sound.fit == "clip" else request.duration_s)
+    if sound.fit == "clip":
+        if read.duration_s < LEAST_S:
+            raise RequestError(f"{sound.file.name} is too short to be a clip's length: choose another fit.")
+        request = replace(request, duration_s=float(read.duration_s))
+    return request, read
 
 
 def _samples(container: InputContainer, stream: AudioStream, most: int, name: str) -> npt.NDArray[np.float32]:

@@ -75,6 +75,10 @@ class Desk:
         fit = self.fit(request.tier, size)
         if fit is not None and not fit.fits:
             raise RequestError(f"This does not fit here ({fit.why}): choose another tier or a smaller size.")
+        if self.lender is not None:
+            from wan_demo.sound.reading import as_long_as_its_sound  # heavy
+
+            request, _ = as_long_as_its_sound(request, self.preset(request.tier))
         price = self.price(request.tier, size, request.duration_s, request.mode)
         if price is not None and not price.within(kind):
             raise RequestError(draw.beyond(price, kind))
