@@ -22,7 +22,7 @@ from distill.config import StudentRecipe
 from distill.data import gaussian, generator, generator_on
 from distill.latents import Examples, Finishes, LatentSet, pick, sample_set
 from distill.muon import MuonAdamW
-from distill.teacher import ADAM_NAMES, build, cut_boxes
+from distill.teacher import ADAM_NAMES, build, cut_boxes, guided
 from distill.text_encoder import Captions
 from wan_demo import flow
 
@@ -62,15 +62,6 @@ def consistency_loss(
     landed = flow.step(x, student(x, flow.TIMESTEPS * levels[:, 0], prompt).sample, sigma, end)
     # in units of velocity, so that long and short steps weigh alike
     return F.huber_loss(landed / (sigma - end), target / (sigma - end), delta=1.0)
-
-
-def guided(
-    teacher: WanTransformer3DModel, x: Tensor, sigma: Tensor, prompt: Tensor, empty: Tensor, scale: float
-) -> Tensor:
-    """The guided velocity of x (B, C, T, H, W), each clip at its own sigma (B,); prompt, empty (B, L, D)."""
-    both = teacher(torch.cat([x, x]), flow.TIMESTEPS * sigma.repeat(2), torch.cat([prompt, empty])).sample
-    prompted, unprompted = both.chunk(2)
-    return flow.guide(prompted, unprompted, scale)
 
 
 def train(

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from distill import parallel
 from distill.checkpoint import Ema, Run
 from distill.config import MatchingRecipe
-from distill.consistency import Sampler, guided
+from distill.consistency import Sampler
 from distill.data import gaussian, generator, generator_on, uniform
+from distill.teacher import guided
 from distill.text_encoder import Captions
 from wan_demo import flow
 

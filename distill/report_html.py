@@ -124,7 +124,7 @@ def _motion(outcomes: Sequence[Outcome]) -> str:
         rows += [[f"{o.column.title}, {label}", f"{mean:.2f}", f"{a:.2f} to {b:.2f}"] for label, mean, (a, b) in moved]
     plots = "".join(f"<h3>{escape(o.column.title)}</h3>{scatter(_points(o))}" for o in outcomes)
     head = ["motion over that of the world's clip", "mean ratio", "95%"]
-    return f"<h2>How much moves</h2>{table(head, rows)}<p>Optical flow, heights a second.</p>{plots}"
+    return f"<h2>How much moves</h2>{table(head, rows)}<p>Optical flow, shorter sides of the frame a second.</p>{plots}"
 
 
 def _points(outcome: Outcome) -> list[tuple[float, float]]:

@@ -147,6 +147,20 @@ def cut_boxes(
     return cut(finishes, pick(finishes.clips, count, rng), box, rng)
 
 
+def guided(
+    expert: WanTransformer3DModel, x: Tensor, sigma: Tensor, prompt: Tensor, empty: Tensor, scale: float
+) -> Tensor:
+    """The guided velocity of x (B, C, T, H, W), each clip at its own sigma (B,); prompt, empty (B, L, D).
+
+    With scale 1 nothing is steered away from, and `empty` is not asked.
+    """
+    if scale == 1.0:
+        return expert(x, flow.TIMESTEPS * sigma, prompt).sample  # type: ignore[no-any-return]
+    both = expert(torch.cat([x, x]), flow.TIMESTEPS * sigma.repeat(2), torch.cat([prompt, empty])).sample
+    prompted, unprompted = both.chunk(2)
+    return flow.guide(prompted, unprompted, scale)
+
+
 @torch.no_grad()
 def measure_drift(
     recipe: TeacherRecipe,
@@ -170,10 +184,8 @@ def measure_drift(
         rng, rows = generator_on(high.device, recipe.seed + 2, first), slice(first, first + recipe.batch)
         x0, prompts = small.x[rows].float(), captions.embed(small.texts[rows], rng)
         x = flow.add_noise(x0, gaussian(x0, rng), last)
-        timestep = torch.full((len(x),), flow.TIMESTEPS * last, device=x.device)
-        v = high(x, timestep, prompts).sample
-        if preset.guidance != 1.0:
-            v = flow.guide(v, high(x, timestep, captions.empty(len(x))).sample, preset.guidance)
+        sigma = torch.full((len(x),), last, device=x.device)
+        v = guided(high, x, sigma, prompts, captions.empty(len(x)), preset.guidance)
         wanted = finishes.x[rows].float()
         large = enlarge(flow.clean(x, v, last), wanted, upsampler)
         drifts.append(((1 - start) / start * (large - wanted)).half())

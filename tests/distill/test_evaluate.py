@@ -272,6 +272,11 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.Cap
     assert f"The weights file {tmp_path / 'runs' / 'checksums.json'} is missing" in capsys.readouterr().err
 
 
+def test_experts_that_are_not_there_are_named_before_a_clip_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--tier", "full", "distilled", "--students", "runs/studnts"]) == 2
+    assert "no experts of the distilled tier in runs/studnts" in capsys.readouterr().err
+
+
 def test_an_outcome_counts() -> None:
     made = outcome()
     assert made.result.all_right == 0.75

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -130,3 +131,17 @@ def test_each_shape_has_its_turn() -> None:
     assert abs(turns.count("upright") / 2000 - 0.15) < 0.03
     assert abs(turns.count("square") / 2000 - 0.15) < 0.03
     assert {latents.sample_set(["wide"], 0.15, dice) for _ in range(20)} == {"wide"}
+
+
+@pytest.mark.parametrize(("scale", "asked"), [(1.0, 3), (2.5, 6)])
+def test_what_is_not_guided_is_asked_once(scale: float, asked: int) -> None:
+    rows = []
+
+    def expert(x: torch.Tensor, timestep: torch.Tensor, prompt: torch.Tensor) -> SimpleNamespace:
+        rows.append(len(x))
+        return SimpleNamespace(sample=x * prompt.mean((1, 2)).view(-1, 1, 1, 1, 1))
+
+    x, prompt, empty = torch.ones(3, 4, 2, 2, 2), torch.full((3, 5, 6), 2.0), torch.ones(3, 5, 6)
+    made = teacher.guided(expert, x, torch.full((3,), 0.5), prompt, empty, scale)
+    assert torch.equal(made, torch.full_like(x, 1 + scale))
+    assert rows == [asked]
