@@ -17,6 +17,7 @@ from wan_demo.ui.visitor import kind_of
 
 Updates = dict[Any, Any]  # widget -> its new state
 LOOK_S = 2
+COLUMN = 420  # pixels; where two have no room side by side, the clip is below the form
 
 SHOW_STATUS = (
     "() => { document.getElementById('status').scrollIntoView({ block: 'center', behavior: 'smooth' }); return []; }"
@@ -28,25 +29,23 @@ class CreateTab:
 
     def __init__(self, desk: Desk) -> None:
         self.desk, self.templates = desk, Templates.of(desk.setup, desk.presets, desk.policy)
-        self.form = Form(desk)
         with gr.Row():
-            self.generate = gr.Button("Generate", variant="primary", scale=3, min_width=120)
-            self.cancel = gr.Button("Cancel", interactive=False, scale=1, min_width=100)
-        self.fits = gr.HTML(elem_id="fits")
+            with gr.Column(scale=5, min_width=COLUMN):
+                self.form = Form(desk)
+                with gr.Row(elem_id="go"):
+                    self.generate = gr.Button("Generate", variant="primary", scale=3, min_width=120)
+                    self.cancel = gr.Button("Cancel", interactive=False, scale=1, min_width=100)
+                self.fits = gr.HTML(elem_id="fits")
+            with gr.Column(scale=6, min_width=COLUMN):
+                self.status = gr.HTML(draw.nothing_yet(), elem_id="status")
+                self._add_result()
         self.clock = gr.Timer(LOOK_S)  # the worker knows what fits a moment after the page is there
-        self.status = gr.HTML(elem_id="status")
-        self._add_result()
         self._connect()
 
     def _add_result(self) -> None:
         with gr.Column(visible=False, elem_id="result") as self.result:
-            with gr.Row():
-                with gr.Column(scale=3, min_width=300):
-                    self.video = Player(
-                        show_label=False, interactive=False, buttons=["download"], autoplay=True, loop=True
-                    )
-                with gr.Column(scale=2, min_width=280):
-                    self.figures = gr.HTML()
+            self.video = Player(show_label=False, interactive=False, buttons=["download"], autoplay=True, loop=True)
+            self.figures = gr.HTML()
             self.motion = gr.HTML()
             self.command = gr.Textbox(
                 label="The command that makes this clip again",

@@ -135,6 +135,11 @@ def status(view: View) -> str:
     return "".join([*parts, f'<div class="stages" role="status">{chips}{_left(view)}</div>'])
 
 
+def nothing_yet() -> str:
+    """What stands where the clip will be."""
+    return '<div class="nothing">Your clip will be here.</div>'
+
+
 def message(text: str) -> str:
     """A plain sentence in the place of the stages."""
     return f'<div class="stages" role="status"><span class="left">{escape(text)}</span></div>'

@@ -50,7 +50,8 @@ HEADER = """<header class="top"><h1>wan_demo</h1>
 the clip says that it is AI-generated.</p></header>"""
 
 CSS = """
-.gradio-container { max-width: 980px !important; margin: 0 auto !important; }
+/* clip, not hidden, which would hold what is sticky */
+.gradio-container { width: 100%; max-width: 1320px !important; margin: 0 auto !important; overflow: clip !important; }
 .gradio-container * { overflow-wrap: anywhere; }
 .top h1 { font-size: 1.7rem; font-weight: 650; letter-spacing: -.02em; margin: .6rem 0 .3rem; }
 .top p, .hint, .fits { color: var(--body-text-color-subdued); line-height: 1.5; margin: 0; max-width: 46rem; }
@@ -62,6 +63,10 @@ CSS = """
 #tier label span { font-weight: 400; color: var(--body-text-color-subdued); }
 #tier label span::first-line { font-weight: 600; color: var(--body-text-color); }
 #tier label input { margin-top: .3rem; }
+
+#go { position: sticky; bottom: 0; z-index: 20; padding: .6rem 0; background: var(--body-background-fill); }
+.nothing { display: grid; place-items: center; aspect-ratio: 16 / 9; border: 1px dashed var(--border-color-primary);
+  border-radius: var(--radius-md); color: var(--body-text-color-subdued); }
 
 .stages { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center; font-size: .9rem; min-height: 2rem; }
 .stages > span { padding: .18rem .6rem; border-radius: 999px; color: var(--body-text-color-subdued);
