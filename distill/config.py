@@ -108,9 +108,9 @@ class MatchingRecipe:
 @dataclass(frozen=True)
 class FeaturesRecipe:
     seed: int = 7
-    clips: int = 1500  # a process
+    clips: int = 4000  # a process
     batch: int = 16
-    steps: int = 680
+    steps: int = 2400
     lr: float = 3e-3
 
 
