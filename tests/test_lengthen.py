@@ -15,10 +15,11 @@ from distill.data import FINISH
 from distill.judge import judge
 from distill.world import Combination
 from distill.world import draw as render
+from tests.sound.test_track import written
 from tests.test_pipeline import INSPECTOR, PROMPT, drawn
 from wan_demo import mp4
 from wan_demo.bench import pattern
-from wan_demo.clip import Clip
+from wan_demo.clip import RATE, Clip, Sound
 from wan_demo.decode import decode, encode
 from wan_demo.diffuse import blended, denoise, windows
 from wan_demo.events import STAGES, Progress, Published
@@ -28,8 +29,10 @@ from wan_demo.models import Models, load
 from wan_demo.pipeline import generate
 from wan_demo.presets import Preset, find, tiers
 from wan_demo.provenance.identity import Identity
-from wan_demo.request import Delivery, Request, RequestError
+from wan_demo.request import Delivery, Request, RequestError, Soundtrack
+from wan_demo.store import Timings
 from wan_demo.values import Latents
+from wan_demo.worker import make_clip
 
 
 @pytest.mark.parametrize(("frames", "size"), [(9, 9), (10, 9), (13, 9), (41, 9), (5, 9), (7, 2), (4, 1)])
@@ -141,3 +144,14 @@ def test_the_time_of_a_lengthened_clip_is_remembered_apart(tiny_full: Preset) ->
     workload: Callable[[str, float], str] = replace(tiny_full, stretches_s=6).workload
     assert workload("chain", 2.0) == workload("chain", 1.0) == "chain"
     assert len({workload("chain", 2.0), workload("chain", 4.0), workload("chain", 6.0), workload("direct", 4.0)}) == 4
+
+
+def test_a_clip_is_timed_by_the_length_of_its_sound(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
+    """The usual clips' times stay theirs."""
+    music = written(tmp_path, Sound(np.full((RATE * 4, 2), 0.1, np.float32)))
+    preset = replace(tiny_full, stretches_s=6)
+    request = Request(PROMPT, "full", delivery=Delivery(320, 180), sound=Soundtrack(music, "clip"))
+    list(make_clip(request, tmp_path / "a.mp4", (preset, tiny_models), INSPECTOR, "cpu"))
+    assert mp4.probe(tmp_path / "a.mp4").frames == 120
+    assert Timings().expected(("tiny", "full", "chain, 4 s", "cpu"))
+    assert Timings().expected(("tiny", "full", "chain", "cpu")) == {}

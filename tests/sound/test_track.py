@@ -34,8 +34,6 @@ from wan_demo.sound.narration import VOICES, captions, in_kana, language_of, spe
 from wan_demo.sound.onsets import find_onsets
 from wan_demo.sound.reading import read_sound
 from wan_demo.sound.track import Given, take
-from wan_demo.store import Timings
-from wan_demo.worker import make_clip
 
 SMALL = Request(PROMPT, "full", duration_s=1.0, delivery=Delivery(320, 180))
 speaking = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="needs espeak-ng")
@@ -250,17 +248,6 @@ def test_a_clip_lasts_as_long_as_its_sound(tiny_full: Preset, tmp_path: Path) ->
         listen(replace(SMALL, sound=Soundtrack(short, "clip")), tiny_full)
     assert given.file is not None
     assert given.file.duration_s == tiny_full.longest_s
-
-
-def test_a_clip_is_timed_by_the_length_of_its_sound(tiny_full: Preset, tiny_models: Models, tmp_path: Path) -> None:
-    """The usual clips' times stay theirs."""
-    music = written(tmp_path, Sound(np.full((RATE * 4, 2), 0.1, np.float32)))
-    preset = replace(tiny_full, stretches_s=6)
-    request = replace(SMALL, sound=Soundtrack(music, "clip"))
-    list(make_clip(request, tmp_path / "a.mp4", (preset, tiny_models), INSPECTOR, "cpu"))
-    assert mp4.probe(tmp_path / "a.mp4").frames == 120
-    assert Timings().expected(("tiny", "full", "chain, 4 s", "cpu"))
-    assert Timings().expected(("tiny", "full", "chain", "cpu")) == {}
 
 
 @speaking
