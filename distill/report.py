@@ -29,7 +29,7 @@ def check(columns: Sequence[Column]) -> None:
         verify(folder)
         tokenizer = load_tokenizer(folder / "tokenizer")
         for column in some:
-            if not (column.preset.experts / "transformer").is_dir():
+            if not column.preset.has_experts:
                 raise ValueError(f"There are no experts of the {column.preset.tier} tier in {column.preset.experts}.")
             tell(column.sample, tokenizer)
 

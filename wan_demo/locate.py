@@ -16,16 +16,15 @@ from wan_demo.setup import Setup
 def locate(setup: Setup) -> Generator[Transfer, None, tuple[Preset, ...]]:
     """The tiers of the family that can be loaded, in the table's order. Yields what is downloaded or made meanwhile.
 
-    There is a distilled tier only where there is a student for it. With a student that brings its
-    own experts, the full ones are not downloaded, and there is a full tier only where they are here anyway.
+    There is a distilled tier only where there is a student for it. With a student that brings its own experts, the full
+    ones are not downloaded, and there is a full tier only where they are here anyway.
 
     Raises:
         WeightsError: something is missing, damaged, or cannot be fetched.
     """
-    rows = tiers(setup.family)
+    rows = tiers(setup.family, setup.weights)
     if not rows[0].source:
-        placed = [row if setup.weights is None else row.at(setup.weights) for row in rows]
-        return tuple(row for row in placed if (row.experts / "transformer").is_dir()) or tuple(placed)
+        return tuple(row for row in rows if row.has_experts) or rows  # where all is missing, it is told later
     full, distilled = rows
     folder, whole = setup.weights, True
     if folder is not None:

@@ -46,8 +46,7 @@ def fit(options: argparse.Namespace) -> int:
     setup = read(options)
     if options.memory is not None and not 0 < options.memory < math.inf:
         raise RequestError(f"A GPU cannot have {options.memory} GiB free: give --memory a number above 0.")
-    placed = [preset if setup.weights is None else preset.at(setup.weights) for preset in tiers(setup.family)]
-    rows = [replace(preset, tricks=setup.tricks) for preset in placed]
+    rows = [replace(preset, tricks=setup.tricks) for preset in tiers(setup.family, setup.weights)]
     timed, plan = options.memory is None, named(setup.plan) if setup.plan else None
     device = fitting.look(setup.device) if timed else fitting.Device("cuda", options.memory * GIB, math.inf)
     found = [fitting.fit(one, device, timed, plan) for preset in rows for one in fitting.sizes(preset)]

@@ -93,6 +93,11 @@ class Preset:
         """The same preset with its parts in this folder, and its experts in `experts` if they are elsewhere."""
         return replace(self, weights=weights, experts=experts or weights / self.experts.relative_to(self.weights))
 
+    @property
+    def has_experts(self) -> bool:
+        """Whether there is a folder of its experts; there is none for a tier that was not trained."""
+        return (self.experts / "transformer").is_dir()
+
     def drawn(self, delivery: Delivery, duration_s: float) -> "Preset":
         """The same preset with the layout and finish that this clip needs: of its shape, as large, if there are such,
         and as short, if the model draws shorter ones.
@@ -254,8 +259,8 @@ PRESETS = (*_POCKET_TIERS, _WAN22_FULL, _WAN22_DISTILLED)
 FAMILIES = tuple(dict.fromkeys(p.family for p in PRESETS))
 
 
-def tiers(family: str) -> tuple[Preset, ...]:
-    """The rows of a family.
+def tiers(family: str, weights: Path | None = None) -> tuple[Preset, ...]:
+    """The rows of a family, with their parts in the folder `weights` where one is given.
 
     Raises:
         RequestError: there is none.
@@ -263,7 +268,7 @@ def tiers(family: str) -> tuple[Preset, ...]:
     found = tuple(preset for preset in PRESETS if preset.family == family)
     if not found:
         raise RequestError(f"There is no family called {family!r}: choose {' or '.join(FAMILIES)}.")
-    return found
+    return found if weights is None else tuple(preset.at(weights) for preset in found)
 
 
 def find(family: str, tier: str) -> Preset:
