@@ -56,13 +56,13 @@ def generate(
     identity: Identity,
     output: Path,
     inspector: Inspector,
-    expected: Mapping[str, float] | None = None,
+    expected: Callable[[str], Mapping[str, float]] = lambda workload: {},
     pictures: Pictures = pictures,
 ) -> Generator[Event, None, None]:
     """Make the clip: yields Progress (and any Notice) as it goes and Published at the end. Close it to cancel.
 
-    identity: whose clip it will be; inspector: the operator's own rules; expected: seconds a stage took before, for
-    the time left. pictures: runs the models, here or where there is a GPU.
+    identity: whose clip it will be; inspector: the operator's own rules; expected: seconds a stage of such a
+    workload took before, for the time left. pictures: runs the models, here or where there is a GPU.
 
     Raises:
         RequestError: the prompt breaks a safety rule, the model cannot read it, or the clip is longer than it makes.
@@ -77,7 +77,8 @@ def generate(
     unknown = dict.fromkeys(w for t in (request.prompt, request.negative) for w in unknown_words(t, models.tokenizer))
     if unknown:
         yield Notice(f"This model does not know: {', '.join(unknown)}. {preset.knows}")
-    clock, started = Clock(expected), time.perf_counter()
+    workload = preset.workload(request.mode, request.duration_s)
+    clock, started = Clock(expected(workload)), time.perf_counter()
     preset = preset.drawn(request.delivery, request.duration_s)
     clip, elsewhere = yield from pictures(request, preset, models, clock)
     edit = yield from _edit(clip, request, given, clock)
@@ -86,7 +87,7 @@ def generate(
     made, seen, fingerprint = yield from publish(edit, request, mark, identity, output, inspector, clock, means)
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
     told = report(request, preset, output, made, seconds)
-    told |= {"plan": models.plan.name, **edit.figures, "operator": seen, **elsewhere}
+    told |= {"workload": workload, "plan": models.plan.name, **edit.figures, "operator": seen, **elsewhere}
     yield Published(output, {"id": mark, **told}, fingerprint)
 
 

@@ -182,16 +182,17 @@ def make_clip(
 ) -> Generator[Event, None, None]:
     """Make the clip, and remember it and how long it took on `device`. pictures: see `pipeline.generate`."""
     from wan_demo import pipeline
-    from wan_demo.sound.reading import as_long_as_its_sound
 
     preset, models = taken
-    identity = load_identity(home() / KEYS)
-    request, _ = as_long_as_its_sound(request, preset)  # since it is timed by its length
-    timings, key = Timings(), (preset.family, preset.tier, preset.workload(request.mode, request.duration_s), device)
-    how = (timings.expected(key), pictures or pipeline.pictures)
+    identity, timings = load_identity(home() / KEYS), Timings()
+
+    def key(workload: str) -> tuple[str, str, str, str]:
+        return preset.family, preset.tier, workload, device
+
+    how = (lambda workload: timings.expected(key(workload)), pictures or pipeline.pictures)
     for event in pipeline.generate(request, preset, models, identity, output, inspector, *how):
         if isinstance(event, Published):
-            timings.record(key, event.report["seconds"])
+            timings.record(key(event.report["workload"]), event.report["seconds"])
             Records().record(event.report["id"], event.path, event.report, event.fingerprint)
         yield event
 
