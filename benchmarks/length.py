@@ -19,6 +19,7 @@ import numpy.typing as npt
 from distill.captions import plain
 from distill.evaluate import Sample, choose, known
 from distill.judge import Reading, judge, score
+from distill.things import HOLES
 from distill.world import HELD_OUT
 from wan_demo.clip import Clip
 from wan_demo.clock import Clock
@@ -78,12 +79,19 @@ def seams(frames: npt.NDArray[np.uint8], latents: list[int]) -> dict[str, float]
 
 
 def drift(frames: npt.NDArray[np.uint8], seen: Reading, fps: Fraction) -> dict[str, float | None]:
-    """Of the brightest quarter of what lies within half the thing's radius; half a ball or flower is darker there."""
+    """Of the brightest quarter of what lies within half the thing's radius, or, where that is a hole, about it.
+
+    Half a ball or flower is darker there. A moon is not measured: the scene shows in its middle.
+    """
+    if seen.thing == "moon":
+        return {"drift": None, "ends": None}
     height, width = frames.shape[1:3]
+    least, most = (0.6, 0.8) if seen.thing in HOLES else (0.0, 0.5)
     y, x = np.mgrid[:height, :width] + 0.5
     shades = []
     for frame, centre, radius in zip(frames, seen.centre, seen.radius, strict=True):
-        inside = frame[np.hypot(x - centre[0] * width, y - centre[1] * height) < radius * height / 2]
+        away = np.hypot(x - centre[0] * width, y - centre[1] * height) / (radius * height)
+        inside = frame[(least <= away) & (away < most)]
         if len(inside):
             light = inside.sum(1)
             shades.append(np.median(inside[light >= np.quantile(light, 0.75)], axis=0))
