@@ -88,6 +88,16 @@ def test_same_frames_same_bytes(tmp_path: Path, codec: str) -> None:
     assert len(found) == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="encoders may ask for more where we are root")
+@pytest.mark.parametrize("codec", mp4.CODECS)
+def test_encoding_does_not_go_before_all_others(tmp_path: Path, codec: str) -> None:
+    with mp4.encoded(tmp_path / "clip.mp4", Fraction(30), codec) as writer:
+        for frame in counted(5).frames:
+            writer.add(frame)
+        threads = [int(path.name) for path in Path("/proc/self/task").iterdir()]
+        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, GeneratorExit])
 def test_a_failure_midway_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: type[BaseException]) -> None:
     def frames() -> Iterator[npt.NDArray[np.uint8]]:

@@ -1,9 +1,10 @@
 """Writes video files, frame by frame, whole or not at all."""
 
 import os
+import sys
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -96,6 +97,8 @@ class Writer:
         self.size = width, height
         self.container.metadata.update(self.extras.tags)
         self.video = _add_video(self.container, self.codec, self.size, self.fps)
+        with _usual_priority():
+            self.video.codec_context.open()
         self.sound = None if self.extras.sound is None else _add_sound(self.container)
         self.sound_done = 0
         if self.extras.captions:
@@ -109,6 +112,17 @@ class Writer:
             frame.sample_rate, frame.pts, frame.time_base = RATE, self.sound_done, Fraction(1, RATE)
             self.container.mux(stream.encode(frame))
             self.sound_done += len(samples)
+
+
+@contextmanager
+def _usual_priority() -> Iterator[None]:
+    """Of the threads that an encoder starts: where we are root, SVT-AV1 makes them, and the thread that opens it,
+    realtime ones, which starve everything else on the machine."""
+    yield
+    if sys.platform == "linux":
+        for thread in Path("/proc/self/task").iterdir():
+            with suppress(ProcessLookupError):  # it has ended
+                os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 @contextmanager
