@@ -45,7 +45,7 @@ class Memory:
 
 
 class Timings(Memory):
-    """Seconds a stage by family, tier, workload (see `Preset.workload`) and device."""
+    """Seconds a stage by family, tier, workload (see `worker.timed_as`) and device."""
 
     def record(self, key: tuple[str, str, str, str], seconds: Mapping[str, float]) -> None:
         """Remember a run. key: family, tier, workload, device."""

@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from wan_demo.plans import Fit
 from wan_demo.policy import FILE, PolicyError, load_policy
 from wan_demo.presets import Preset
 from wan_demo.provenance.identity import IdentityError, load_identity
-from wan_demo.request import Request, RequestError
+from wan_demo.request import Delivery, Request, RequestError
 from wan_demo.safety.frames import UnsafeClipError
 from wan_demo.safety.inspector import Inspector
 from wan_demo.store import KEYS, Records, Timings, home
@@ -185,16 +186,19 @@ def make_clip(
 
     preset, models = taken
     identity, timings = load_identity(home() / KEYS), Timings()
-
-    def key(workload: str) -> tuple[str, str, str, str]:
-        return preset.family, preset.tier, workload, device
-
+    key = partial(timed_as, preset, request.delivery, device)
     how = (lambda workload: timings.expected(key(workload)), pictures or pipeline.pictures)
     for event in pipeline.generate(request, preset, models, identity, output, inspector, *how):
         if isinstance(event, Published):
             timings.record(key(event.report["workload"]), event.report["seconds"])
             Records().record(event.report["id"], event.path, event.report, event.fingerprint)
         yield event
+
+
+def timed_as(preset: Preset, delivery: Delivery, device: str, workload: str) -> tuple[str, str, str, str]:
+    """Under what the seconds of a clip are remembered (see `Timings`): the file that it becomes counts, too."""
+    file = f"{delivery.width}x{delivery.height} at {delivery.fps}, {delivery.codec}"
+    return preset.family, preset.tier, f"{workload}, {file}", device
 
 
 def failure(error: Exception) -> RequestError | JobError:

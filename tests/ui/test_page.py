@@ -15,7 +15,7 @@ import pytest
 from wan_demo.plans import Fit
 from wan_demo.policy import Policy
 from wan_demo.presets import FAMILIES, find, tiers
-from wan_demo.request import MAX_SEED, Request
+from wan_demo.request import MAX_SEED, Delivery, Request
 from wan_demo.setup import Setup
 from wan_demo.store import Timings
 from wan_demo.ui import draw
@@ -25,7 +25,7 @@ from wan_demo.ui.desk import Desk
 from wan_demo.ui.form import new_seed
 from wan_demo.ui.job import to_request
 from wan_demo.ui.page import build, launch_settings, preferred_language
-from wan_demo.worker import Event, JobError, Progress, Published
+from wan_demo.worker import Event, JobError, Progress, Published, timed_as
 
 REPORT: dict[str, Any] = {
     **{
@@ -214,7 +214,10 @@ def test_buttons_follow_the_job(tab: CreateTab) -> None:
 
 def test_a_tier_shows_its_time_once_it_has_one(tab: CreateTab) -> None:
     assert all("not timed" in text for text, _ in tab.desk.tier_choices("anonymous"))
-    Timings().record(("pocket", "distilled", "chain", "cpu"), {"total": 8.0})
+    distilled = find("pocket", "distilled")
+    Timings().record(timed_as(distilled, Delivery(3840, 2160), "cpu", "chain"), {"total": 90.0})
+    assert all("not timed" in text for text, _ in tab.desk.tier_choices("anonymous"))
+    Timings().record(timed_as(distilled, Delivery(), "cpu", "chain"), {"total": 8.0})
     texts = {tier: text for text, tier in tab.desk.tier_choices("anonymous")}
     assert "about 8.0 s" in texts["distilled"]
     assert "not timed" in texts["full"]

@@ -13,6 +13,7 @@ from wan_demo.setup import Setup
 from wan_demo.store import Timings
 from wan_demo.ui import draw
 from wan_demo.ui.job import Maker
+from wan_demo.worker import timed_as
 
 
 class Workshop(Maker, Protocol):
@@ -97,4 +98,5 @@ class Desk:
         return price is None or price.within(kind)
 
     def _seconds(self, preset: Preset) -> float | None:
-        return Timings().expected((preset.family, preset.tier, "chain", self.setup.device)).get("total")
+        """Of the usual clip."""
+        return Timings().expected(timed_as(preset, Delivery(), self.setup.device, "chain")).get("total")
