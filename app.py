@@ -16,16 +16,28 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
     parser = argparse.ArgumentParser(prog="python app.py", description="Text to finished video, as a page.")
     parser.add_argument("--host", default=host, help="0.0.0.0 lets other machines in (default: %(default)s)")
-    parser.add_argument("--port", type=int, help="default: the first free one from 7860 on")
+    parser.add_argument("--port", type=port, help="default: the first free one from 7860 on")
     parser.add_argument("--share", action="store_true", help="also lend a public web address, through gradio.live")
     add_flags(parser)
     given = sys.argv[1:] if arguments is None else arguments
-    options = parser.parse_args([*shlex.split(os.environ.get("WAN_DEMO_FLAGS", "")), *given])
+    try:
+        kept = shlex.split(os.environ.get("WAN_DEMO_FLAGS", ""))
+    except ValueError as error:
+        parser.error(f"WAN_DEMO_FLAGS cannot be read ({error}): mend its quotation marks.")
+    options = parser.parse_args([*kept, *given])
     try:
         options.setup = read(options)
     except RequestError as error:
         parser.error(str(error))
     return options
+
+
+def port(text: str) -> int:
+    """A port's number."""
+    number = int(text)
+    if not 0 < number < 2**16:
+        raise argparse.ArgumentTypeError(f"there is no port {number}: choose one from 1 to {2**16 - 1}")
+    return number
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -45,10 +45,34 @@ def test_a_space_lets_visitors_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert app.parse([]).host == "0.0.0.0"
 
 
-@pytest.mark.parametrize("flags", [["--family", "none"], ["--port", "x"], ["--device", "abacus"]])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--family", "none"],
+        ["--port", "x"],
+        ["--port", "0"],
+        ["--port", "65536"],
+        ["--device", "abacus"],
+        ["--weights", "nowhere"],
+    ],
+)
 def test_a_wrong_flag_is_refused(flags: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         app.parse(flags)
+
+
+def test_flags_of_a_space_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WAN_DEMO_FLAGS", "--plan 'one expert")
+    with pytest.raises(SystemExit, match="2"):
+        app.parse([])
+    assert "mend its quotation marks" in capsys.readouterr().err
+
+
+def test_a_host_that_is_not_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.main(["--host", "192.0.2.1"]) == 1  # kept for documentation (RFC 5737)
+    assert "no address 192.0.2.1: choose another --host" in capsys.readouterr().err
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def test_refused_with_one_sentence(arguments: list[str], tmp_path: Path, capsys:
     assert list(tmp_path.glob("*.mp4")) == []
 
 
-@pytest.mark.parametrize("name", ["missing/clip.mp4", "file/clip.mp4", "clip.avi", "folder.mp4"])
+@pytest.mark.parametrize("name", ["missing/clip.mp4", "file/clip.mp4", "clip.avi", "folder.mp4", f"{'a' * 300}.mp4"])
 def test_bad_outputs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder.mp4").mkdir()

@@ -2,12 +2,14 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+import app
 from wan_demo import cost, fit, models, wan22
 from wan_demo.__main__ import main
 from wan_demo.fit import Device
@@ -138,6 +140,34 @@ def test_what_is_asked_at_once_lives_at_once() -> None:
     assert together.finish.weights == plain.finish.weights
     distilled = replace(find("wan22", "distilled"), tricks=("together",))
     assert fit.needs_of(distilled) == fit.needs_of(replace(distilled, tricks=()))
+
+
+def test_a_tier_that_was_not_trained_is_not_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pocket part has one size: Wan2.2's, as published, is not what a missing one costs."""
+    shipped = find("pocket", "full").weights
+    command = ["fit", "--memory", "80", "--json", "--weights", str(tmp_path)]
+    assert main(command) == 1
+    assert "text_encoder/config.json is missing: copy it again" in capsys.readouterr().err
+    for part in ("text_encoder", "transformer", "transformer_2", "vae"):
+        (tmp_path / part).mkdir()
+        shutil.copy(shipped / part / "config.json", tmp_path / part)
+    assert main(command) == 0
+    assert {row["tier"] for row in json.loads(capsys.readouterr().out)} == {"full"}
+    assert main([*command[:-1], str(tmp_path / "nowhere")]) == 2
+    assert "There is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("plan", ["", "resident"])
+def test_a_device_that_is_not_here_is_told_before_weights_are_looked_for(
+    plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--family", "wan22", "--device", "cuda", "--weights", str(tmp_path), f"--plan={plan}"]
+    for command in (["generate", "a ball", "--output", str(tmp_path / "clip.mp4")], ["bench"]):
+        assert main([*command, *flags]) == 2
+        assert "no CUDA device here" in capsys.readouterr().err
+    assert app.main(flags) == 1
+    assert "no CUDA device here" in capsys.readouterr().err
 
 
 def test_the_fit_command_follows_the_flags_for_speed(capsys: pytest.CaptureFixture[str]) -> None:

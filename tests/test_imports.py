@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "placement": {"values"},
     "reader": {"values", "store"},  # of prompts
     "models": {"values", "stages", "quantize", "integrity", "placement", "reader"},
-    "fit": {"values", "stages", "quantize", "placement", "models", "fit"},
+    "fit": {"values", "stages", "quantize", "integrity", "placement", "models", "fit"},
     "locate": {"values", "hub", "student"},
     "tricks": {"values", "store", "models", "fit"},
     "shelf": {"values", "integrity", "models", "fit", "tricks"},

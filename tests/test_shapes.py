@@ -7,9 +7,9 @@ from wan_demo.shapes import ClipShape, Compression, frame_count
 WAN = Compression(space=8, time=4, patch=2)
 
 
-def test_tokens_of_the_published_sizes() -> None:
-    assert WAN.tokens(ClipShape(832, 480, 81, Fraction(16))) == 32_760
-    assert WAN.tokens(ClipShape(1280, 720, 81, Fraction(16))) == 75_600
+def test_latents_of_the_published_sizes() -> None:
+    assert WAN.latents(ClipShape(832, 480, 81, Fraction(16))) == (21, 60, 104)
+    assert WAN.latents(ClipShape(1280, 720, 81, Fraction(16))) == (21, 90, 160)
 
 
 @pytest.mark.parametrize("shape", [(833, 480, 81), (832, 488, 81), (832, 480, 80)])

@@ -90,6 +90,11 @@ def test_a_trick_whose_package_is_missing_is_refused(monkeypatch: pytest.MonkeyP
     assert "sage" not in setup.usable_tricks()
 
 
+def test_two_students_are_one_too_many() -> None:
+    with pytest.raises(RequestError, match="leave one out"):
+        Setup("wan22", student=Path("a"), loras=(Path("b"), Path("c")))
+
+
 @pytest.mark.parametrize(("scale", "chosen"), [(1.0, "native"), (1.05, "sage"), (1.3, "native")])
 def test_an_8_bit_kernel_competes_only_when_asked_and_near(
     tiny_models: Models, monkeypatch: pytest.MonkeyPatch, scale: float, chosen: str

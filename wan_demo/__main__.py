@@ -1,13 +1,14 @@
 """The command line: python -m wan_demo generate PROMPT ... and python -m wan_demo check FILE."""
 
 import argparse
+import errno
 import json
 import logging
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from wan_demo.request import (
     parse_fps,
     parse_size,
 )
-from wan_demo.setup import add_flags, read
+from wan_demo.setup import add_flags, read, require
 from wan_demo.worker import SAID, JobError, failure, make_clip
 
 FAILED, REFUSED, ALTERED, NO_TRACE = 1, 2, 3, 4
@@ -115,7 +116,8 @@ def generate(options: argparse.Namespace) -> int:
     from wan_demo.store import KEYS, home
 
     try:
-        load_identity(home() / KEYS)  # a fault of keys or request is told before weights come
+        require(setup.device)  # a fault of device, keys or request is told before weights come
+        load_identity(home() / KEYS)
         with closing(Inspector(load_policy(home() / FILE))) as inspector:
             inspector.check_request(request)
             taken = shelf.Shelf(at_hand(setup), setup.device, setup.plan).take(request.tier)
@@ -157,7 +159,7 @@ def check_file(options: argparse.Namespace) -> int:
     from wan_demo import check
     from wan_demo.store import KEYS, Records, home
 
-    if not options.file.is_file():
+    if not os.path.isfile(options.file):  # where it may not be looked at, Path.is_file raises
         raise RequestError(f"There is no file {options.file}: name a video.")
     try:
         finding = check.check(options.file, load_identity(home() / KEYS), Records().fingerprint)
@@ -176,18 +178,19 @@ def check_output(path: Path) -> None:
     """
     if path.suffix.lower() != ".mp4":
         raise RequestError(f"The output {path} must end in .mp4: change its name.")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise RequestError(f"The output {path} is a folder: name a file in it.")
-    if not path.absolute().parent.is_dir():
+    if not os.path.isdir(path.absolute().parent):
         raise RequestError(f"The folder {path.absolute().parent} does not exist: make it, or choose another.")
     try:
         with tempfile.TemporaryFile(dir=path.absolute().parent):
             pass
+        with suppress(FileNotFoundError):
+            path.lstat()
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
-        raise RequestError(
-            f"The folder {path.absolute().parent} cannot be written ({reason}): choose another."
-        ) from None
+        what = f"output {path}" if error.errno == errno.ENAMETOOLONG else f"folder {path.absolute().parent}"
+        raise RequestError(f"The {what} cannot be written ({reason}): choose another.") from None
 
 
 def _number(name: str, text: str, whole: bool = False) -> float:

@@ -24,6 +24,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 
 from wan_demo import placement, quantize, wan22
 from wan_demo.decode import streamed
+from wan_demo.integrity import WeightsError
 from wan_demo.models import DTYPES, WINDOW
 from wan_demo.presets import Preset
 
@@ -44,9 +45,16 @@ class Cost:
 
 
 def configs(preset: Preset) -> dict[str, dict[str, Any]]:
-    """The config.json of each part: of the weights where they are here, else Wan2.2's as published."""
+    """The config.json of each part: of the weights where they are here, else, if they can be fetched, as published.
+
+    Raises:
+        WeightsError: a part is missing that is not published.
+    """
     folders = {"text_encoder": preset.weights, "vae": preset.weights, "transformer": preset.experts}
     found = {name: folder / name / "config.json" for name, folder in folders.items()}
+    for path in found.values():
+        if not (preset.source or path.is_file()):
+            raise WeightsError(f"The weights file {path} is missing: {preset.repair}.")
     return {name: json.loads(p.read_text()) if p.is_file() else wan22.PARTS[name] for name, p in found.items()}
 
 

@@ -130,7 +130,7 @@ def _listing(source: Source, place: Place) -> list[RepoFile]:
     if place.is_offline:
         raise WeightsError(
             f"{source.repo} is not whole in {place.folder}, and this machine is told to work offline:"
-            " start once without HF_HUB_OFFLINE to download it, or choose a folder that has it."
+            " start once without HF_HUB_OFFLINE and --offline to download it, or choose a folder that has it."
         )
     with in_a_sentence(source, place):
         url = hf_hub_url(source.repo, "model_index.json", revision=source.revision, endpoint=place.endpoint)

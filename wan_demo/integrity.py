@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from wan_demo.presets import REPAIR
 from wan_demo.store import Digests
 from wan_demo.wan22 import SOURCE
 
 CHECKSUMS = "checksums.json"
-REPAIR = "restore it with `git checkout -- wan_demo/weights`, or clone the repository again"
 MODEL = SOURCE.partition("@")[0]
 STEM = "diffusion_pytorch_model"  # of a diffusers part's weights files
 EXPERTS = ("transformer", "transformer_2")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wan_demo.plans import GIB, Fit, named
 from wan_demo.presets import WEIGHTS, Preset, find, tiers
 from wan_demo.request import TIERS, Delivery, Request, RequestError, parse_size
-from wan_demo.setup import Setup, add_flags, read
+from wan_demo.setup import Setup, add_flags, read, require
 
 if TYPE_CHECKING:
     from wan_demo.models import Models
@@ -46,22 +46,23 @@ def fit(options: argparse.Namespace) -> int:
     setup = read(options)
     if options.memory is not None and not 0 < options.memory < math.inf:
         raise RequestError(f"A GPU cannot have {options.memory} GiB free: give --memory a number above 0.")
-    rows = [replace(preset, tricks=setup.tricks) for preset in tiers(setup.family, setup.weights)]
+    family = tiers(setup.family, setup.weights)
+    here = [preset for preset in family if preset.source or preset.has_experts] or family
+    rows = [replace(preset, tricks=setup.tricks) for preset in here]
     timed, plan = options.memory is None, named(setup.plan) if setup.plan else None
     device = fitting.look(setup.device) if timed else fitting.Device("cuda", options.memory * GIB, math.inf)
     found = [fitting.fit(one, device, timed, plan) for preset in rows for one in fitting.sizes(preset)]
-    print(json.dumps([asdict(one) for one in found], indent=2) if options.json else _table(found, setup.device))
+    print(json.dumps([asdict(one) for one in found], indent=2) if options.json else _table(found))
     return 0 if any(one.fits for one in found) else 1
 
 
-def _table(found: list[Fit], device: str) -> str:
-    head = ("tier", "draws", "fits", "plan", "peak GiB", "models s", "GPU s", "why")
+def _table(found: list[Fit]) -> str:
+    head = ("tier", "draws", "fits", "plan", "peak GiB", "models s", "why")
     rows: list[tuple[str, ...]] = [head]
     for one in found:
         seconds = "-" if one.model_s is None else f"{one.model_s:.1f}"
-        gpu = seconds if device == "cuda" else "-"
         size, fits = f"{one.width}x{one.height}x{one.frames}", "yes" if one.fits else "no"
-        rows.append((one.tier, size, fits, one.plan, f"{one.peak_gib:.1f}", seconds, gpu, one.why))
+        rows.append((one.tier, size, fits, one.plan, f"{one.peak_gib:.1f}", seconds, one.why))
     return columns(rows)
 
 
@@ -111,6 +112,7 @@ def parts_of(setup: Setup, preset: Preset, random_weights: bool) -> "tuple[Prese
     """The preset with its parts: from its weights, or random ones of the same shapes."""
     from wan_demo.shelf import Shelf
 
+    require(setup.device)
     if not random_weights:
         from wan_demo.locate import at_hand
 

@@ -143,7 +143,7 @@ def load(
     if preset.source:  # a repository of the hub's lists no checksums
         inspect(preset.weights, experts=preset.experts == preset.weights)
     else:
-        verify(preset.weights)
+        verify(preset.weights, preset.repair)
     transformers.utils.logging.disable_progress_bar()
     diffusers.utils.logging.disable_progress_bar()
     dtype = DTYPES[preset.precision]

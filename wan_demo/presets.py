@@ -15,6 +15,7 @@ from wan_demo.shapes import ClipShape
 
 TRICKS = ("fp8", "sage", "compile", "cache", "together")  # what may make a tier faster, see tricks.py and diffuse.py
 WEIGHTS = Path(__file__).parent / "weights"
+REPAIR = "restore it with `git checkout -- wan_demo/weights`, or clone the repository again"  # a file of these
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Preset:
     def layers(self) -> str:
         """The kind of 8-bit layers that the experts have, "" for none; fp8 changes none that are 8-bit already."""
         return self.eight_bit or ("fp8" if "fp8" in self.tricks else "")
+
+    @property
+    def repair(self) -> str:
+        """What to do where a file of its weights is missing or damaged."""
+        return REPAIR if self.weights.is_relative_to(WEIGHTS) else "copy it again, or choose another --weights"
 
     @property
     def drawings(self) -> tuple[tuple[ClipShape, ClipShape], ...]:

@@ -142,7 +142,7 @@ def is_quantized(folder: Path) -> bool:
 
 
 def build(config: dict[str, Any], kind: str, dtype: torch.dtype = torch.float32) -> WanTransformer3DModel:
-    """The model of a config.json, its layers of the kind that is asked for, or int8 where the config says so.
+    """The model of a config.json, its layers of the kind that is asked for, but int8 where the config says so.
 
     dtype: of what is not 8-bit, but for the parts that are float32 always.
     """
@@ -156,8 +156,8 @@ def build(config: dict[str, Any], kind: str, dtype: torch.dtype = torch.float32)
 
 
 def kind_of(config: dict[str, Any], asked: str) -> str:
-    """The kind of a model's 8-bit layers, "" for none: what is asked for, else what its config.json says."""
-    return asked or ("int8" if "quantization_config" in config else "")
+    """The kind of a model's 8-bit layers, "" for none: int8 where its config.json says so, else what is asked for."""
+    return "int8" if "quantization_config" in config else asked
 
 
 def kept_float(name: str) -> bool:

@@ -18,7 +18,7 @@ class Setup:
     is downloaded.
 
     Raises:
-        RequestError: there is no such plan or trick, or it needs a package that is not here.
+        RequestError: there is no such plan or trick, or it needs a package that is not here; or two students are named.
     """
 
     family: str = "pocket"
@@ -33,6 +33,8 @@ class Setup:
     def __post_init__(self) -> None:
         if self.plan:
             named(self.plan)
+        if self.student and self.loras:
+            raise RequestError("Both --student and --lora name a student: leave one out.")
         unknown = [trick for trick in self.tricks if trick not in TRICKS]
         if unknown:
             raise RequestError(f"There is no trick called {unknown[0]!r}: choose {', '.join(TRICKS)}.")
@@ -47,6 +49,19 @@ class Setup:
         tricks = ["--fast=" + ",".join(self.tricks)] if self.tricks else []
         offline = ["--offline"] if self.offline else []
         return [f"--family={self.family}", f"--device={self.device}", *given, *loras, *tricks, *offline]
+
+
+def require(device: str) -> None:
+    """Refuse a device that is not here.
+
+    Raises:
+        RequestError: torch finds none of this type.
+    """
+    if device != "cpu":
+        import torch  # heavy
+
+        if not torch.cuda.is_available():
+            raise RequestError("torch finds no CUDA device here: leave out --device cuda, or install torch with CUDA.")
 
 
 def usable_tricks() -> tuple[str, ...]:
@@ -76,6 +91,8 @@ def read(options: argparse.Namespace) -> Setup:
     """
     if not tiers(options.family)[0].source and (options.student or options.lora):
         raise RequestError(f"The {options.family} family has a student of its own: leave out --student and --lora.")
+    if options.weights is not None and not options.weights.is_dir():
+        raise RequestError(f"There is no folder {options.weights}: choose another --weights.")
     if options.device not in ("cpu", "cuda"):
         raise RequestError(f"There is no device called {options.device!r}: choose cpu or cuda.")
     tricks = tuple(filter(None, options.fast.split(",")))

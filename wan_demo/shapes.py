@@ -58,11 +58,6 @@ class Compression:
             )
         return 1 + (clip.frames - 1) // self.time, clip.height // self.space, clip.width // self.space
 
-    def tokens(self, clip: ClipShape) -> int:
-        """Tokens a transformer sees for `clip`."""
-        t, h, w = self.latents(clip)
-        return t * (h // self.patch) * (w // self.patch)
-
 
 def frame_count(duration_s: float, fps: Fraction) -> int:
     """Frames nearest to a duration, at least one."""

@@ -27,12 +27,14 @@ class Shelf:
         """A tier, loaded now if it was not.
 
         Raises:
-            WeightsError: a file of it is missing or damaged, or there is no student for the distilled tier.
+            WeightsError: a file of it is missing or damaged, or none of it is here.
         """
         if tier not in self.presets:
-            raise WeightsError(
-                f"There is no student for the {tier} tier here: name one with --student FOLDER or --lora HIGH LOW."
-            )
+            if tier == "distilled" and any(preset.source for preset in self.presets.values()):
+                raise WeightsError(
+                    f"There is no student for the {tier} tier here: name one with --student FOLDER or --lora HIGH LOW."
+                )
+            raise WeightsError(f"The {tier} tier's weights are not here: choose the {' or '.join(self.presets)} tier.")
         preset = self.presets[tier]
         if tier in self.loaded:
             held = self.loaded[tier]
@@ -71,7 +73,7 @@ class Shelf:
                 _ = next(iter(self.loaded.values())).text_encoder  # the others share it
                 yield ()
         found: tuple[Fit, ...] = ()
-        with suppress(RequestError, OSError, torch.OutOfMemoryError):
+        with suppress(WeightsError, RequestError, OSError, torch.OutOfMemoryError):
             plan = named(self.plan) if self.plan else None
             for preset in self.presets.values():
                 for one in fit.sizes(preset):

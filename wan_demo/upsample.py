@@ -15,20 +15,19 @@ def upsample(
     size: tuple[int, int, int],
     fps: Fraction,
     mend: Callable[[Tensor], Tensor] | None = None,
-    time_factor: int = 4,
 ) -> Latents:
     """Trilinear interpolation to `size` (T, H, W) and `fps`, and what a trained `mend` adds to it.
 
-    mend: latents (B, C, T, H, W) -> (B, C, *size), what interpolation leaves out; time_factor: frames a latent holds.
+    mend: latents (B, C, T, H, W) -> (B, C, *size), what interpolation leaves out.
 
-    In time, latent 0 stands for frame 0 alone and latent t for frames f(t-1)+1 .. ft, so it is looked up where the
+    In time, latent 0 stands for frame 0 alone and latent t for frames 4t-3 .. 4t, so it is looked up where the
     middles of these spans meet, not by stretching the axis.
     """
     assert latents.sigma == 0, "upsample the clean estimate, never noisy latents"
     frames, height, width = size
     old = latents.x.shape[2]
     ratio = float(latents.fps / fps)
-    middle = (time_factor - 1) / (2 * time_factor)  # of a latent's span, back from its end, in latents
+    middle = 3 / 8  # of a latent's span, back from its end, in latents
     places = (torch.arange(frames) - middle) * ratio + middle
     places[0] = 0
     x = _at(latents.x, places.clamp(0, old - 1))

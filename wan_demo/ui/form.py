@@ -96,6 +96,7 @@ class Form:
             max_lines=3,
             max_length=MAX_PROMPT,
             elem_id="negative",
+            visible=bool(guided),
         )
 
     def _add_shape(self) -> None:

@@ -12,7 +12,7 @@ from wan_demo.ui.form import QUIET
 from wan_demo.ui.style import CSS, FONTS, HEADER, LOOKS, MONO_FONTS
 from wan_demo.ui.visitor import can_sign_in
 
-WAITING = 8  # jobs in the queue, the running one too; the next visitor is told to come back
+WAITING = 8  # clips and files to check that wait; the next visitor is told to come back
 KEPT_S = 3600  # how long a clip can be downloaded
 
 

@@ -1,6 +1,7 @@
 """Opens the page and keeps it open."""
 
 import os
+import socket
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from wan_demo.locate import at_hand
 from wan_demo.policy import FILE, PolicyError, load_policy
 from wan_demo.request import RequestError
 from wan_demo.safety.brand import try_rules
-from wan_demo.setup import Setup
+from wan_demo.setup import Setup, require
 from wan_demo.store import home
 from wan_demo.worker import Worker
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 def serve(setup: Setup, host: str, port: int | None, share: bool) -> int:
     """Have the weights here, load the models beside, open the page, and wait; returns the exit code."""
     try:
+        check_host(host)
         policy = load_policy(home() / FILE)
         try_rules(policy)
         workshop, setup = open_workshop(setup)
@@ -47,17 +49,32 @@ def serve(setup: Setup, host: str, port: int | None, share: bool) -> int:
     return 0
 
 
+def check_host(host: str) -> None:
+    """Refuse an address that is not this machine's: gradio would try it at port after port.
+
+    Raises:
+        RequestError: it is not.
+    """
+    try:
+        kind, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(kind) as probe:
+            probe.bind(address)
+    except OSError:
+        raise RequestError(f"This machine has no address {host}: choose another --host.") from None
+
+
 def open_workshop(setup: Setup) -> "tuple[Worker | Zero, Setup]":
     """Who makes the clips, and what for: a worker's process, or on a ZeroGPU Space, as its `spaces` package knows it,
     ZeroGPU.
 
     Raises:
         WeightsError: something is missing, damaged, or cannot be fetched, or is too large.
-        RequestError: the memory plan does not suit.
+        RequestError: the memory plan does not suit, or the device is not here.
     """
     if os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"):
         from wan_demo.zero import Zero
 
         setup = replace(setup, device="cuda")  # all that is lent
         return Zero(at_hand(setup), setup.device, setup.plan), setup
+    require(setup.device)
     return Worker(at_hand(setup), setup.device, setup.plan), setup
