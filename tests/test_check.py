@@ -151,6 +151,14 @@ def test_any_kind_of_video_can_be_checked(
     assert finding.missing[0] == "C2PA manifest"
 
 
+def test_a_video_whose_frames_are_all_key_frames_is_looked_into_all_along(tmp_path: Path) -> None:
+    mp4.write_frames((np.full((64, 96, 3), i % 200, np.uint8) for i in range(600)), Fraction(60), tmp_path / "clip.mp4")
+    for name, options in (("key.mp4", ("-g", "1")), ("few.mp4", ("-g", "3"))):
+        pictures, *_ = pictures_of(ffmpeg(tmp_path / "clip.mp4", tmp_path / name, "-c:v", "libx264", *options))
+        assert pictures[-1].second > 9.5
+        assert len(pictures) < 130
+
+
 def test_a_long_video_is_looked_into_at_its_key_frames(identity: Identity, tmp_path: Path) -> None:
     clip, mark = natural(2, 2), identity.mark(FACTS)
     frames = embed(clip, bytes.fromhex(mark), identity.carrier_key).frames

@@ -67,7 +67,7 @@ def check(path: Path, identity: Identity, known: Known = lambda _: None, sets: S
     try:
         signature = read_signature(path, identity)
     except OSError as error:
-        raise ValueError(f"{path} cannot be read as a video: {error.strerror}.") from None
+        raise ValueError(f"{path} cannot be read as a video ({error.strerror}): choose another file.") from None
     said, watermark, seen = None, "none", None
     try:
         said = mark_in(mp4.read_tags(path))
@@ -122,7 +122,7 @@ def pictures_of(path: Path) -> list[list[Picture]]:
             raise ValueError(f"The pictures of {path} change their shape: check one part of it at a time.")
         keys += [pictures[-1]] if frame.key else []
     if not pictures:
-        raise ValueError(f"{path} holds no video frame.")
+        raise ValueError(f"{path} holds no video frame: choose another file.")
     return [pictures, keys] if 0 < len(keys) < len(pictures) else [pictures]
 
 

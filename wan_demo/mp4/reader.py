@@ -1,5 +1,6 @@
 """Reads what a video file holds."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,22 +105,27 @@ def read(path: Path) -> Clip:
     with _opened(path) as (container, stream):
         frames = [to_rgb(frame) for frame in container.decode(stream)]
         if not frames:
-            raise ValueError(f"{path} holds no video frame.")
+            raise ValueError(f"{path} holds no video frame: choose another file.")
         return Clip(np.stack(frames), _fps(stream, path))
 
 
 def read_planes(path: Path, every: int = 1) -> Iterator[Planes]:
-    """Every so-manieth frame of a video and all its key frames; with `every` KEYS_ONLY or more, these alone.
+    """Every so-manieth frame of a video and its key frames; with `every` KEYS_ONLY or more, these alone.
 
-    At most MOST_DECODED frames are decoded: what a file says of its length may be wrong.
+    Key frames that stand closer than that are left out, as where each frame is one. At most MOST_DECODED frames are
+    decoded: what a file says of its length may be wrong.
 
     Raises ValueError when it cannot be read as a video.
     """
     with _opened(path) as (container, stream):
         if every >= KEYS_ONLY:
             stream.codec_context.skip_frame = "NONKEY"
+        apart, last = every / (stream.average_rate or 1), -math.inf
         for i, frame in enumerate(islice(container.decode(stream), MOST_DECODED)):
-            if i % every == 0 or frame.key_frame:
+            second = frame.time or 0.0
+            key = frame.key_frame and not 0 < second - last < apart
+            last = second if key else last
+            if key or (i % every == 0 and every < KEYS_ONLY):
                 yield _planes(frame)
 
 
@@ -156,19 +162,21 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         kind = video_format(path)
         if kind is None:
-            raise ValueError(f"{path} cannot be read as a video: it is of no kind that is known here.")
+            raise ValueError(f"{path} cannot be read as a video (its kind is not known here): choose another file.")
         limit = {"max_pixels": str(MOST_PIXELS)}
         with av.open(path.absolute(), format=kind, options=limit) as container:
             if not container.streams.video:
-                raise ValueError(f"{path} holds no video.")
+                raise ValueError(f"{path} holds no video: choose another file.")
             stream = container.streams.video[0]
             decoder: VideoCodecContext | None = stream.codec_context
             if decoder is None:
-                raise ValueError(f"{path} cannot be read as a video: it is encoded in a way that is not known here.")
+                raise ValueError(
+                    f"{path} cannot be read as a video (its encoding is not known here): choose another file."
+                )
             decoder.options = limit
             yield container, stream
     except (av.FFmpegError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as a video: {error.strerror}.") from error
+        raise ValueError(f"{path} cannot be read as a video ({error.strerror}): choose another file.") from error
 
 
 def _fps(stream: VideoStream, path: Path) -> Fraction:
