@@ -2,6 +2,14 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from wan_demo.provenance.identity import FILES, Identity, IdentityError, load_identity
 
@@ -40,6 +48,35 @@ def test_missing_or_damaged_keys_are_told_in_a_sentence(tmp_path: Path, name: st
     load_identity(folder)
     (folder / name).unlink()
     with pytest.raises(IdentityError, match=rf"^The keys in .* cannot be used .*{name}.*: mend them"):
+        load_identity(folder)
+
+
+def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, form: PrivateFormat, password: bytes = b"") -> str:
+    hidden = BestAvailableEncryption(password) if password else NoEncryption()
+    return key.private_bytes(Encoding.PEM, form, hidden).decode()
+
+
+def test_keys_that_cannot_sign_are_told_in_a_sentence(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    whole = load_identity(folder)
+    key, form = load_pem_private_key(whole.private_key.encode(), None), PrivateFormat.PKCS8
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    wrong = {
+        "": "",
+        pem(rsa.generate_private_key(65537, 2048), form): "no P-256 key",
+        pem(ec.generate_private_key(ec.SECP384R1()), form): "no P-256 key",
+        pem(ec.generate_private_key(ec.SECP256R1()), form): "not the key of the first certificate",
+        pem(key, form, b"secret"): "[Pp]assword",
+    }
+    for text, why in wrong.items():
+        (folder / "private_key.pem").write_text(text)
+        with pytest.raises(IdentityError, match=rf"(?s)^The keys in .* cannot be used .*{why}.*: mend them"):
+            load_identity(folder)
+    (folder / "private_key.pem").write_text(pem(key, PrivateFormat.TraditionalOpenSSL))  # as openssl writes it
+    assert load_identity(folder) == whole
+    signer = whole.certificates.partition("-----END CERTIFICATE-----")
+    (folder / "certificates.pem").write_text("".join(signer[:2]))
+    with pytest.raises(IdentityError, match="vouches for the first one is not behind it"):
         load_identity(folder)
 
 

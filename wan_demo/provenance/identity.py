@@ -15,12 +15,18 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 PRODUCER = "wan_demo"
@@ -72,19 +78,33 @@ def load_identity(folder: Path) -> Identity:
     """Read the keys in `folder`, made now if it does not exist.
 
     Raises:
-        IdentityError: they cannot be made there, or are not whole.
+        IdentityError: they cannot be made there, are not whole, or cannot sign.
     """
     try:
         if not folder.exists():
             _make(folder)
         certificates, private_key, secret = ((folder / name).read_text() for name in FILES)
-        identity = Identity(certificates, private_key, bytes.fromhex(secret))
-        identity.parsed()
-        return identity
-    except (OSError, ValueError) as error:
+        return Identity(certificates, _for(certificates, private_key), bytes.fromhex(secret))
+    except (OSError, ValueError, TypeError) as error:  # TypeError: of a key that asks for a password
         raise IdentityError(
             f"The keys in {folder} cannot be used ({error}): mend them, or set WAN_DEMO_HOME to a folder for new ones."
         ) from None
+
+
+def _for(certificates: str, private_key: str) -> str:
+    """The private key as what signs wants it (PKCS #8).
+
+    Raises ValueError where what is signed with these could not be read back as ours, TypeError for an encrypted key.
+    """
+    key = load_pem_private_key(private_key.encode(), None)
+    first, *others = x509.load_pem_x509_certificates(certificates.encode())
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError("private_key.pem is no P-256 key")
+    if key.public_key() != first.public_key():
+        raise ValueError("private_key.pem is not the key of the first certificate")
+    if not any(each.subject == first.issuer for each in takewhile(vouches, others)):
+        raise ValueError("the certificate that vouches for the first one is not behind it")
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def vouches(certificate: x509.Certificate) -> bool:
