@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from benchmarks.sound import drums
+from distill.captions import CODES, paraphrase, plain
+from distill.world import ALL
 from tests.test_pipeline import INSPECTOR, PROMPT
 from wan_demo import mp4
 from wan_demo.clip import RATE, Caption, Clip, Sound
@@ -116,10 +118,24 @@ def test_a_loop_has_its_beats_all_along(tmp_path: Path) -> None:
         ("una pelota en el desierto", "desert"),
         ("كرة في الصحراء", "desert"),
         ("a red ball", None),
+        ("a blue beach ball", None),
+        ("a snow-white star in a meadow", "meadow"),
     ],
 )
 def test_places(prompt: str, place: str | None) -> None:
     assert place_of(prompt) == place
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_places_and_languages_of_the_world(code: str) -> None:
+    rng, wrong = np.random.default_rng(0), 0
+    for what in ALL[::7]:
+        said = "meadow" if what.scene == "grass" else what.scene
+        assert place_of(plain(what, code)) == said
+        caption = paraphrase(what, rng, code)
+        assert place_of(caption) == said
+        wrong += language_of(caption) != code
+    assert wrong <= 0.02 * len(ALL[::7])
 
 
 @pytest.mark.parametrize("place", WORDS)

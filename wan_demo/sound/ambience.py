@@ -7,31 +7,43 @@ import numpy as np
 from wan_demo.clip import RATE, Sound
 from wan_demo.sound.noise import Floats, band, pan, wander
 
-# What a prompt says of where it is, in the six languages; Latin words are matched whole, others anywhere.
+# What a prompt says of where it is, in the six languages: words, and, where these are not written apart, signs that may
+# stand anywhere. A star says nothing of the place.
 WORDS = {
-    "sea": ("sea", "ocean", "waves", "beach", "shore", "mar", "océano", "playa", "mer", "océan", "plage"),
-    "desert": ("desert", "dunes", "sand", "desierto", "arena", "désert", "sable"),
-    "night": ("night", "stars", "starry", "noche", "estrellas", "nuit", "étoiles"),
-    "meadow": ("grass", "meadow", "field", "lawn", "hierba", "prado", "césped", "herbe", "pré", "prairie"),
-    "snow": ("snow", "snowy", "winter", "nieve", "invierno", "neige", "hiver"),
-    "rain": ("rain", "rainy", "storm", "lluvia", "pluie", "orage"),
+    "sea": "sea ocean waves water beach shore mar océano olas agua playa mer océan vagues eau plage",
+    "desert": "desert dunes sand sandy desierto arena dunas désert sable",
+    "night": "night stars starry noche nocturno nocturna estrellas estrellado nuit nocturne étoiles étoilé",
+    "snow": "snow snowy winter nieve nevado invierno neige enneigé hiver",
+    "meadow": "grass meadow field lawn hierba prado césped campo herbe pré prairie pelouse champ",
+    "rain": "rain rainy storm lluvia pluie orage",
 }
 SIGNS = {
-    "sea": ("海", "بحر"),
-    "desert": ("沙漠", "砂漠", "صحراء"),
-    "night": ("夜", "星", "ليل"),
-    "meadow": ("草", "عشب", "مرج"),
+    "sea": ("海", "水面", "水の上", "波", "بحر", "محيط", "أمواج", "الماء"),
+    "desert": ("沙漠", "砂", "沙丘", "沙地", "صحراء", "رمال", "كثبان"),
+    "night": ("夜", "星空", "ليل", "نجوم"),
     "snow": ("雪", "ثلج"),
+    "meadow": ("草", "田野", "芝", "野原", "عشب", "مرج", "حقل"),
     "rain": ("雨", "مطر"),
 }
+NOWHERE = (
+    "beach ball",
+    "pelota de playa",
+    "balón de playa",
+    "ballon de plage",
+    "snow-white",
+    "雪白",
+)  # no place at all
 QUIET = 0.05  # deviation of an ambience, of full scale
 
 
 def place_of(prompt: str) -> str | None:
     """Which of the places in WORDS a prompt speaks of, the first that is found."""
-    words = set("".join(c if c.isalpha() else " " for c in prompt.lower()).split())
+    text = prompt.lower()
+    for name in NOWHERE:
+        text = text.replace(name, "")
+    words = set("".join(c if c.isalpha() else " " for c in text).split())
     for place, known in WORDS.items():
-        if words & set(known) or any(sign in prompt for sign in SIGNS[place]):
+        if words & set(known.split()) or any(sign in text for sign in SIGNS[place]):
             return place
     return None
 

@@ -24,7 +24,8 @@ _SCRIPTS = (("ja", r"[\u3040-\u30ff]"), ("zh", r"[\u4e00-\u9fff]"), ("ar", r"[\u
 KANJI = r"[\u3005\u3400-\u4dbf\u4e00-\u9fff]"
 _COMMON = {
     "es": {"el", "la", "los", "las", "un", "una", "de", "del", "que", "en", "sobre", "por", "con", "y", "se"},
-    "fr": {"le", "la", "les", "un", "une", "de", "du", "des", "que", "dans", "sur", "au", "avec", "et", "vers"},
+    "fr": {"le", "la", "les", "un", "une", "de", "du", "des", "que", "dans", "sur", "au", "avec", "et", "vers"}
+    | {"d", "l", "s", "il", "y", "en", "qui", "nuit", "herbe", "neige", "ciel"},
     "en": {"the", "a", "an", "of", "in", "on", "over", "at", "with", "and", "is", "to"},
 }
 
