@@ -68,7 +68,11 @@ def test_a_whole_file(tmp_path: Path) -> None:
         ('[brand.colours]\nforbidden = ["red"]', "#rrggbb"),
         ('[[checkers]]\nuse = "mine"', "module:name"),
         ("[[checkers]]\nseconds = 0", "above zero"),
+        ("[[checkers]]\nseconds = inf", "86400 at most"),
+        ("[[checkers]]\nseconds = nan", "above zero"),
+        ("[[checkers]]\nsince = 2024-01-01", "date"),
         ("checkers = 3", "not"),
+        ('[checkers]\nmodel = "a/b"', r"written as \[\[checkers\]\]"),
     ],
 )
 def test_what_is_not_understood_is_refused_in_a_sentence(text: str, why: str, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from wan_demo.schedule import guided
         ({"seed": -1}, "seed"),
         ({"seed": 2**32}, "seed"),
         ({"duration_s": -1.0}, "duration"),
+        ({"duration_s": 0.1}, r"give 0\.2 s or more"),
         ({"duration_s": math.nan}, "duration"),
         ({"duration_s": math.inf}, "duration"),
     ],

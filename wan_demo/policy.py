@@ -1,5 +1,6 @@
 """What the operator of a page decides: a TOML file of theirs, read once."""
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import Any
 
 FILE = "operator.toml"  # in the store's home
 CLASSIFIER = "wan_demo.safety.classifier:ImageClassifier"
+DAY_S = 86400
 
 
 class PolicyError(ValueError):
@@ -57,7 +59,7 @@ def load_policy(path: Path) -> Policy:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
         brand = _known(content.pop("brand", {}), {"terms", "colours", "logos"})
-        checkers = tuple(_checker(entry) for entry in content.pop("checkers", []))
+        checkers = _checkers(content.pop("checkers", []))
         _known(content, {"label_may_be_off"})
         wanted = {name: _wanted(value) for name, value in brand.items()}
         if "logos" in wanted:
@@ -90,13 +92,20 @@ def _located(logos: Wanted, folder: Path) -> Wanted:
     return found
 
 
+def _checkers(entries: object) -> tuple[Checker, ...]:
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise TypeError("checkers are not written as [[checkers]], each with what it needs below")
+    return tuple(map(_checker, entries))
+
+
 def _checker(table: Mapping[str, Any]) -> Checker:
     options = dict(table)
     use, seconds = options.pop("use", CLASSIFIER), options.pop("seconds", 60)
     if not isinstance(use, str) or use.count(":") != 1:
         raise ValueError(f"use = {use!r} is not of the form module:name")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
-        raise ValueError("seconds is a number above zero")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= DAY_S:
+        raise ValueError(f"seconds is a number above zero, {DAY_S} at most")
+    json.dumps(options)  # they go to the checker's process so; what cannot is told now
     return Checker(use, float(seconds), options)
 
 

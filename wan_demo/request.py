@@ -11,6 +11,7 @@ MODES = ("chain", "direct")
 MAX_PROMPT = 500  # characters, of a negative prompt and of narration too
 MAX_SEED = 2**32 - 1
 MIN_SIDE, MAX_SIDE = 180, 2160  # pixels of the shorter side
+MIN_S = 0.2  # of a clip: of one or two frames, x265 writes times that no player understands
 SHAPES = {"16:9": Fraction(16, 9), "9:16": Fraction(9, 16), "1:1": Fraction(1)}
 FRAME_RATES = {  # a second
     "24": Fraction(24),
@@ -153,8 +154,8 @@ class Request:
         _one_of("mode", self.mode, MODES)
         if not 0 <= self.seed <= MAX_SEED:
             raise RequestError(f"The seed is {self.seed}: give a whole number from 0 to {MAX_SEED}.")
-        if not (math.isfinite(self.duration_s) and self.duration_s > 0):
-            raise RequestError(f"The duration is {self.duration_s:g} s: give a time above zero.")
+        if not MIN_S <= self.duration_s < math.inf:
+            raise RequestError(f"The duration is {self.duration_s:g} s: give {MIN_S:g} s or more.")
 
 
 def parse_size(text: str) -> tuple[int, int]:

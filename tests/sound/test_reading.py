@@ -10,6 +10,7 @@ import pytest
 
 from wan_demo.clip import RATE
 from wan_demo.request import RequestError
+from wan_demo.sound.loudness import normalise
 from wan_demo.sound.reading import read_sound
 
 
@@ -81,6 +82,16 @@ def test_what_is_no_sound_is_refused_in_a_sentence(tmp_path: Path) -> None:
     for name in names:
         with pytest.raises(RequestError, match=rf"^{name} (.*): choose another( file)?\.$"):
             read_sound(tmp_path / name, 2)
+
+
+def test_a_float_file_may_hold_anything(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).uniform(-1e38, 1e38, RATE).astype("<f4")
+    samples[:3] = np.nan, np.inf, -np.inf
+    (tmp_path / "raw").write_bytes(samples.tobytes())
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "f32le", "-ar", str(RATE), "-ac", "1"]
+    subprocess.run([*command, "-i", tmp_path / "raw", "-c:a", "pcm_f32le", tmp_path / "wild.wav"], check=True)
+    sound = read_sound(tmp_path / "wild.wav", 1)
+    assert np.isfinite(normalise(sound).samples).all()
 
 
 def test_a_file_that_breaks_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:

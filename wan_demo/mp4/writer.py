@@ -185,6 +185,7 @@ def replaced_when_done(path: Path) -> Iterator[Path]:
 
 def _add_video(container: OutputContainer, codec: str, size: tuple[int, int], fps: Fraction) -> VideoStream:
     name, options, tag = CODECS[codec]
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone: libsvtav1 writes a page on stderr else
     # bitexact keeps the version of the library out of the file; x264 writes its own all the same
     stream = container.add_stream(name, rate=fps, options={**options, "flags": "+bitexact"})
     assert isinstance(stream, VideoStream)

@@ -16,6 +16,7 @@ from wan_demo.formats import sound_format
 from wan_demo.presets import Preset
 from wan_demo.request import Request, RequestError
 
+LOUDEST = 1e6  # times full scale
 LEAST_S = 0.5  # of a clip that is as long as its sound
 MOST_BROKEN = 0.05  # the share of packets that may be unreadable; a few are common in files that were cut
 
@@ -75,7 +76,8 @@ def _samples(container: InputContainer, stream: AudioStream, most: int, name: st
             break
     parts += _resampled(resampler, None)
     whole = np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)
-    return np.nan_to_num(whole[:most], posinf=0, neginf=0)  # a float WAV may hold anything
+    # A float WAV may hold anything. What is louder than LOUDEST has no square in 32 bits.
+    return np.clip(np.nan_to_num(whole[:most], posinf=0, neginf=0), -LOUDEST, LOUDEST)
 
 
 def _resampled(resampler: av.AudioResampler | None, frame: av.AudioFrame | None) -> list[npt.NDArray[np.float32]]:
