@@ -96,4 +96,5 @@ def _bounces(track: Floats, fps: float) -> bool:
             turns, pivot, heading = turns + (heading != 0), y, 1 if y > pivot else -1
     reach, way = float(np.ptp(down)), float(np.abs(np.diff(down)).sum())
     leap = float(np.percentile(np.abs(np.diff(track)), 95)) * fps
-    return 2 <= turns <= 4 and reach >= 0.2 and way <= 5 * reach and leap <= 5 * reach  # drawn: 3 turns, 4, and 3.1 / s
+    # Drawn: 3 turns, 4, and 3.1 a second of the track's own reach: smoothing takes a quarter of that.
+    return 2 <= turns <= 4 and reach >= 0.2 and way <= 5 * reach and leap <= 5 * float(np.ptp(track))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from distill.judge import Reading, judge, score
+from distill.tracks import Room, motion_and_speed
 from distill.world import ALL, COLOURS, HELD_OUT, MOTIONS, Camera, Combination, Frames, draw
 from tests.distill.clips import degraded
 
@@ -50,6 +51,16 @@ def test_it_reads_held_out_clips(camera: Camera, treat: Callable[[Frames, int], 
 )
 def test_it_reads_white_among_stars_waves_and_snow(what: str) -> None:
     assert score(judge(degraded(shot(what), 1), 16), named(what)).all_right
+
+
+def test_a_bounce_may_waver_by_a_pixel_or_two() -> None:
+    rng, still = np.random.default_rng(0), np.zeros(33, np.float32)
+    for seed in range(20):
+        truth = draw(named("ball, red, sea, bounces"), seed, FINISH).truth
+        track = np.column_stack([truth.centre, truth.radius]).astype(np.float32)
+        track[:, 1] += rng.normal(0, 1.5 / FINISH.height, 33)
+        assert motion_and_speed(track, still, 16, Room())[0] == "bounces"
+        assert motion_and_speed(rng.permutation(track), still, 16, Room())[0] is None
 
 
 def test_the_track_follows_the_thing() -> None:
