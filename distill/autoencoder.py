@@ -136,5 +136,6 @@ def _fit(vae: AutoencoderKLWan, loss: Callable[[Tensor, Tensor, int], Tensor], c
 @torch.no_grad()
 def measure_latents(vae: AutoencoderKLWan, clips: int = 96) -> None:
     """Write the latents' mean and standard deviation a channel into the autoencoder's configuration."""
+    vae.register_to_config(latents_mean=[0.0] * Z_DIM, latents_std=[1.0] * Z_DIM)  # else they would be taken off first
     latents = encode_set(vae, Shots(LAYOUT, seed=77, count=clips)).x.float().transpose(0, 1).flatten(1)
     vae.register_to_config(latents_mean=latents.mean(1).tolist(), latents_std=latents.std(1).tolist())

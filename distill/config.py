@@ -137,7 +137,7 @@ RECIPES = {
             device="cuda", renderers=14, batch=48, frame_steps=3000, clip_steps=20000, decoder_steps=8000, lr=7e-4
         ),
         upsampler=UpsamplerRecipe(device="cuda", batch=64, steps=6000),
-        refiner=RefinerRecipe(device="cuda", clips=10000, batch=64, steps=20000),
+        refiner=RefinerRecipe(device="cuda", clips=1200, batch=64, steps=20000),  # one process draws them
         teacher=TeacherRecipe(
             device="cuda",
             renderers=14,
@@ -153,5 +153,6 @@ RECIPES = {
         ),
         student=StudentRecipe(device="cuda", batch=256, high_steps=6000, low_steps=4000),
         matching=MatchingRecipe(batch=128, steps=6000),
+        features=FeaturesRecipe(clips=8000, batch=32),
     ),
 }

@@ -87,7 +87,7 @@ def encode_set(vae: AutoencoderKLWan, shots: Shots, batch: int = 8, renderers: i
 
 
 def cached_set(path: Path, vae: AutoencoderKLWan, shots: Shots, batch: int = 8, renderers: int = 0) -> LatentSet:
-    """`encode_set`, kept in a file; of another encoder, or other shots, it raises ValueError."""
+    """`encode_set`, kept in a file; of another encoder or tokenizer, or other shots, it raises ValueError."""
 
     def make() -> list[Tensor]:
         made = encode_set(vae, shots, batch, renderers)
@@ -96,9 +96,10 @@ def cached_set(path: Path, vae: AutoencoderKLWan, shots: Shots, batch: int = 8, 
     encoder = hashlib.sha256()
     for weights in (*vae.encoder.parameters(), *vae.quant_conv.parameters()):
         encoder.update(weights.detach().cpu().contiguous().numpy())
-    words = len(shots.tokenizer) if shots.tokenizer else 0
-    facts = f"{shots.camera} {shots.seed} {shots.count} {shots.often} {words} {encoder.hexdigest()}"
-    facts += " alone" * shots.alone
+    words = shots.tokenizer.backend_tokenizer.to_str() if shots.tokenizer else ""
+    encoder.update(words.encode())
+    facts = f"{shots.camera} {shots.seed} {shots.count} {shots.often} {encoder.hexdigest()}"
+    facts += " alone" * shots.alone + " moves" * shots.moves
     return LatentSet(*kept(path, facts, make))
 
 

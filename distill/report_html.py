@@ -100,7 +100,7 @@ def _sets(outcomes: Sequence[Outcome], floor: float | None) -> str:
     for o in outcomes:
         flicker, seam, varied = o.figure("flicker"), o.figure("seam"), o.varied()
         apart = "not measured" if varied is None else f"{varied[0]:.2f} ({varied[1]:.2f})"
-        distance = "too few clips" if o.frechet is None else f"{o.frechet:.2f}"
+        distance = "too few clips, or not 16:9" if o.frechet is None else f"{o.frechet:.2f}"
         rows.append([o.column.title, distance, *(_against(*figure) for figure in (flicker, seam)), apart])
     head = ["", "Frechet distance", "flicker, levels of 255", "change at borders of latents", "variety across seeds"]
     known = "" if floor is None else f" Two sets of the world's clips, of the first row, are {floor:.2f} apart."

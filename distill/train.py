@@ -120,11 +120,12 @@ class Materials:
     """What training is fed with: captions, and this process's own clips, encoded on first use and kept in files.
 
     Of clips there is a set for each shape (an aspect-ratio bucket), the usual one first; two things have no room in the
-    others.
+    others. moves: they tell what moves, for the motion loss.
     """
 
-    def __init__(self, recipe: Recipe, runs: Path) -> None:
+    def __init__(self, recipe: Recipe, runs: Path, moves: bool = False) -> None:
         self.plan, self.runs, self.weights = recipe.teacher, runs, runs / "pocket"
+        self.moves = moves or self.plan.motion > 0
 
     @cached_property
     def captions(self) -> Captions:
@@ -175,7 +176,7 @@ class Materials:
     def _set(self, name: str, camera: Camera, seed: int, count: int, alone: bool = False) -> LatentSet:
         path = self.runs / "latents" / f"{name}-{parallel.rank()}.pt"
         plan = self.plan
-        shots = Shots(camera, seed + parallel.rank(), count, plan.often, self.captions.tokenizer, alone)
+        shots = Shots(camera, seed + parallel.rank(), count, plan.often, self.captions.tokenizer, alone, self.moves)
         return cached_set(path, self.vae, shots, plan.encoded, plan.renderers).to(plan.device)
 
 

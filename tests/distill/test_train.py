@@ -65,7 +65,7 @@ def test_the_verbs_make_a_family(tmp_path: Path) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_the_verbs_make_a_family_on_a_gpu(tmp_path: Path) -> None:
-    names = ("autoencoder", "upsampler", "teacher", "student")
+    names = ("autoencoder", "upsampler", "refiner", "teacher", "student")
     parts = {name: replace(getattr(SMALLEST, name), device="cuda") for name in names}
     train("all", replace(SMALLEST, **parts), tmp_path)
     models.load(find("pocket", "full").at(tmp_path / "pocket"))

@@ -16,6 +16,7 @@ from distill.tokenizer import build_tokenizer
 from distill.world import Camera, Pair, parts
 from tests.tiny import tiny_expert
 from wan_demo import flow
+from wan_demo.models import load_tokenizer
 from wan_demo.text import encode_prompts
 
 
@@ -33,6 +34,7 @@ def test_unclamped_decode_is_decode(vae: AutoencoderKLWan) -> None:
 
 
 def test_statistics_are_those_of_raw_latents(vae: AutoencoderKLWan) -> None:
+    vae.register_to_config(latents_mean=[0.5] * autoencoder.Z_DIM, latents_std=[3.0] * autoencoder.Z_DIM)
     autoencoder.measure_latents(vae, clips=2)
     x = latents.encode_set(vae, data.Shots(data.LAYOUT, seed=77, count=2)).x.float().transpose(0, 1).flatten(1)
     torch.testing.assert_close(x.mean(1), torch.zeros(autoencoder.Z_DIM), atol=2e-3, rtol=0)
@@ -123,6 +125,20 @@ def test_captions_are_tokens_of_what_a_clip_shows() -> None:
     options = encode_prompts([tokenizer.decode(row, skip_special_tokens=True) for row in ids[0]], tokenizer, encoder)
     assert min((made[0] - row).abs().max() for row in options.embeds) < 1e-4
     torch.testing.assert_close(captions.embed(ids, rng, dropped=1.0), captions.empty(4))
+
+
+def test_shipped_weights_are_trained_on_in_words_that_they_have() -> None:
+    tokenizer = load_tokenizer(data.FULL.weights / "tokenizer")
+    shots = data.Shots(data.STILL, seed=3, count=12, tokenizer=tokenizer)
+    assert not (torch.stack([shots[i][3] for i in range(12)]) == tokenizer.unk_token_id).any()
+
+
+def test_what_moves_is_told_where_it_is_asked_for() -> None:
+    camera = Camera(frames=5, fps=8.0, width=64, height=32)
+    told, silent = (data.Shots(camera, seed=1, count=1, moves=moves)[0][2] for moves in (True, False))
+    assert told.shape == silent.shape == (2, 4, 8)
+    assert told.any()
+    assert not silent.any()
 
 
 def test_encoded_sets_know_where_the_thing_is(vae: AutoencoderKLWan) -> None:
