@@ -1,10 +1,10 @@
-"""Stage 2 of the distillation: phased distribution matching without a GAN (arXiv 2510.27684), one student at a time.
+"""Stage 2 of the distillation: distribution matching without a GAN (arXiv 2311.18828, 2405.14867), a student at a time.
 
-A consistency student (stage 1) averages over what it cannot tell apart, and shapes blur. Here the student draws, from
-noise to the end of its expert's range, b, and what it drew, x_b, is moved to where clips of its kind are likelier for
-the guided teacher than for the student itself. The teacher knows the first; a third model, the fake, learns the second
-as it goes. Both are asked at higher noise, x_t = alpha x_b + beta n, with alpha = (1 - t) / (1 - b) and
-beta^2 = t^2 - (alpha b)^2. Captions alone are needed, no clips; only the low-noise student starts from noised ones.
+A consistency student (stage 1) averages over what it cannot tell apart, and shapes blur. Here the student takes its
+steps from noise to its last clean estimate, which is what the chain goes on with, and that is moved to where clips of
+its kind are likelier for the guided teacher than for the student itself. The teacher knows the first; a third model,
+the fake, learns the second as it goes. Both are asked at the noise levels of the student's own expert alone. Captions
+are needed, no clips; only the low-noise student starts from noised ones.
 """
 
 import copy
@@ -26,13 +26,11 @@ from distill.teacher import guided
 from distill.text_encoder import Captions
 from wan_demo import flow
 
-MARGIN = 0.05  # of sigma above b: below it x_t hardly differs from x_b, and the fake's target is mostly noise
+MARGIN = 0.05  # of sigma, above the least that the student's expert is asked at
 
 
-def roll_out(
-    student: WanTransformer3DModel, x: Tensor, edges: Sequence[float], prompt: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Take the student's steps from x (B, C, T, H, W) at edges[0]: what it draws at edges[-1], its last clean estimate.
+def roll_out(student: WanTransformer3DModel, x: Tensor, edges: Sequence[float], prompt: Tensor) -> Tensor:
+    """Take the student's steps from x (B, C, T, H, W) at edges[0] to edges[-1]: its last clean estimate.
 
     `diffuse.denoise` with gradients. prompt (B, L, D).
     """
@@ -40,20 +38,7 @@ def roll_out(
     for sigma, to in pairwise(edges):
         v = student(x, torch.full((len(x),), flow.TIMESTEPS * sigma, device=x.device), prompt).sample
         x, clean = flow.step(x, v, sigma, to), flow.clean(x, v, sigma)
-    return x, clean
-
-
-def noised(x: Tensor, noise: Tensor, sigma: Tensor, b: float) -> tuple[Tensor, Tensor, Tensor]:
-    """x (B, C, T, H, W) at level b, noised on to sigma (B,) > b: x_t, the flow's velocity there, and beta^2 (B,).
-
-    The velocity's mean, given x_t, is that of the flow from clean clips, though what x was noised with is not known
-    (checked in tests/distill/test_matching.py).
-    """
-    s = sigma.view(-1, 1, 1, 1, 1)
-    alpha = (1 - s) / (1 - b)
-    beta = (s * s - (alpha * b).square()).sqrt()
-    velocity = -x / (1 - b) + (s + (1 - s) * (b / (1 - b)) ** 2) / beta * noise
-    return alpha * x + beta * noise, velocity, beta.flatten().square()
+    return clean
 
 
 @torch.no_grad()
@@ -80,21 +65,21 @@ class Roles:
 
     def student_loss(self, x: Tensor, noise: Tensor, sigma: Tensor, prompt: Tensor, empty: Tensor) -> Tensor:
         """Its gradient is the direction, through all steps from x: they are few. empty: the empty prompt's rows."""
-        drawn, clean = roll_out(self.student, x, self.edges, prompt)
+        clean = roll_out(self.student, x, self.edges, prompt)
         with torch.no_grad():
-            x_t, _, _ = noised(drawn, noise, sigma, self.edges[-1])
+            x_t = flow.add_noise(clean, noise, sigma.view(-1, 1, 1, 1, 1))
             real = guided(self.teacher, x_t, sigma, prompt, empty, self.guidance)
             fake = self.fake(x_t, flow.TIMESTEPS * sigma, prompt).sample
             away = direction(x_t, sigma, fake, real, clean)
-        return 0.5 * (drawn - (drawn - away).detach()).square().mean()
+        return 0.5 * (clean - (clean - away).detach()).square().mean()
 
     def fake_loss(self, x: Tensor, noise: Tensor, sigma: Tensor, prompt: Tensor) -> Tensor:
-        """Flow-matching loss on what the student draws from x, as it is now."""
+        """Flow-matching loss on what the student draws from x, as it is now; sigma^2 makes it one of estimates."""
         with torch.no_grad():
-            drawn, _ = roll_out(self.student, x, self.edges, prompt)
-        x_t, velocity, weight = noised(drawn, noise, sigma, self.edges[-1])
-        error = self.fake(x_t, flow.TIMESTEPS * sigma, prompt).sample - velocity
-        loss: Tensor = (weight * error.square().flatten(1).mean(1)).mean()
+            clean = roll_out(self.student, x, self.edges, prompt)
+        x_t = flow.add_noise(clean, noise, sigma.view(-1, 1, 1, 1, 1))
+        error = self.fake(x_t, flow.TIMESTEPS * sigma, prompt).sample - flow.velocity(clean, noise)
+        loss: Tensor = (sigma.square() * error.square().flatten(1).mean(1)).mean()
         return loss
 
 
