@@ -96,8 +96,7 @@ def cached_set(path: Path, vae: AutoencoderKLWan, shots: Shots, batch: int = 8, 
     encoder = hashlib.sha256()
     for weights in (*vae.encoder.parameters(), *vae.quant_conv.parameters()):
         encoder.update(weights.detach().cpu().contiguous().numpy())
-    words = shots.tokenizer.backend_tokenizer.to_str() if shots.tokenizer else ""
-    encoder.update(words.encode())
+    encoder.update(str(sorted(shots.tokenizer.get_vocab().items())).encode() if shots.tokenizer else b"")
     facts = f"{shots.camera} {shots.seed} {shots.count} {shots.often} {encoder.hexdigest()}"
     facts += " alone" * shots.alone + " moves" * shots.moves
     return LatentSet(*kept(path, facts, make))
