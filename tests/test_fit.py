@@ -147,7 +147,7 @@ def test_a_tier_that_was_not_trained_is_not_told_of(tmp_path: Path, capsys: pyte
     shipped = find("pocket", "full").weights
     command = ["fit", "--memory", "80", "--json", "--weights", str(tmp_path)]
     assert main(command) == 1
-    assert "text_encoder/config.json is missing: copy it again" in capsys.readouterr().err
+    assert "text_encoder/config.json is missing: restore it, or choose another" in capsys.readouterr().err
     for part in ("text_encoder", "transformer", "transformer_2", "vae"):
         (tmp_path / part).mkdir()
         shutil.copy(shipped / part / "config.json", tmp_path / part)

@@ -68,7 +68,7 @@ class Preset:
     @property
     def repair(self) -> str:
         """What to do where a file of its weights is missing or damaged."""
-        return REPAIR if self.weights.is_relative_to(WEIGHTS) else "copy it again, or choose another --weights"
+        return REPAIR if self.weights.is_relative_to(WEIGHTS) else "restore it, or choose another --weights"
 
     @property
     def drawings(self) -> tuple[tuple[ClipShape, ClipShape], ...]:
