@@ -48,10 +48,11 @@ def main() -> None:
 
 @torch.no_grad()
 def clip(told: Told, what: Combination, seed: int, models: Models) -> None:
-    """One clip through everything."""
+    """Add a clip's figures to `told`, a list each."""
     vae, fps = models.vae, FINISH.fps
     small, large = (draw(what, seed, camera).frames for camera in (LAYOUT, FINISH))
     layout, finish = encoded(small, vae), encoded(large, vae)
+    between = shrunken(large)[1::2]
     told["seam, world"].append(measure(large, fps).seam)
     ways = {"trained": enlarge(layout, finish, models.upsampler), "trilinear": enlarge(layout, finish, None)}
     for name, latents in {"autoencoder": finish, **ways}.items():
@@ -60,19 +61,21 @@ def clip(told: Told, what: Combination, seed: int, models: Models) -> None:
         told[f"{name}, right"].append(judge.marks(judge.read(frames, fps, what), what)["all_right"])
         told[f"{name}, seam"].append(measure(frames, fps).seam)
         told[f"{name}, in space, dB"].append(psnr(frames[:1], large[:1]))
-        told[f"{name}, in time, dB"].append(psnr(shrunken(frames)[1::2], shrunken(large)[1::2]))
+        told[f"{name}, in time, dB"].append(psnr(shrunken(frames)[1::2], between))
 
 
 def encoded(frames: Frames, vae: AutoencoderKLWan) -> Tensor:
+    """Frames (F, H, W, 3) as latents (1, C, T, H / 8, W / 8), normalised."""
     return normalised(to_pixels(frames[None]), vae)
 
 
 def decoded(latents: Tensor, vae: AutoencoderKLWan) -> Frames:
+    """The inverse of `encoded`, at finish size."""
     return np.asarray(decode_all(Latents(latents, 0.0, FULL.finish.fps), vae)[0])
 
 
 def shrunken(frames: Frames) -> Frames:
-    """To a layout's size."""
+    """Frames (F, H, W, 3) at a layout's size."""
     size = (LAYOUT.width, LAYOUT.height)
     return np.asarray(np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames]), np.uint8)
 

@@ -14,11 +14,11 @@ from distill import parallel
 from distill.captions import CODES, paraphrase, plain
 from distill.config import AutoencoderRecipe, Often
 from distill.measures import flow_lengths
+from distill.tokenizer import knows
 from distill.world import PERIOD_S, TRAIN, Camera, Combination, Frames, Shot, What, draw, pair, parts, varied
 from wan_demo.decode import to_pixels
 from wan_demo.presets import find
 from wan_demo.shapes import ClipShape
-from wan_demo.text import unknown_words
 
 
 def camera_of(shape: ClipShape) -> Camera:
@@ -96,7 +96,7 @@ class Shots(Dataset[tuple[Tensor, ...]]):
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rng = generator(self.seed, i)
         what = choose(rng, self.often, self.alone)
-        while self._unknown(plain(what)):
+        while not knows(self.tokenizer, plain(what)):
             what = choose(rng, self.often, self.alone)
         start_s = rng.uniform(0, PERIOD_S) if self.camera.frames == 1 else 0.0
         shot = draw(what, int(rng.integers(2**31)), replace(self.camera, start_s=start_s))
@@ -104,16 +104,13 @@ class Shots(Dataset[tuple[Tensor, ...]]):
         moves = moving(shot.frames) if self.moves else torch.zeros(near.shape, dtype=torch.half)
         return torch.from_numpy(shot.frames), near, moves, self._captions(what, rng)
 
-    def _unknown(self, text: str) -> list[str]:
-        return [] if self.tokenizer is None else unknown_words(text, self.tokenizer)
-
     def _captions(self, what: What, rng: np.random.Generator) -> Tensor:
         if self.tokenizer is None:
             return torch.zeros(0, 0, dtype=torch.int16)
         texts: list[str] = []
         while len(texts) < CAPTIONS:
             text = paraphrase(what, rng, language(rng))
-            texts += [] if self._unknown(text) else [text]
+            texts += [text] if knows(self.tokenizer, text) else []
         ids: Tensor = self.tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
         return ids.to(torch.int16)
 

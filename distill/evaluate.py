@@ -22,12 +22,12 @@ from distill.batch import make
 from distill.captions import paraphrase, plain
 from distill.measures import Figures, measure, wilson
 from distill.things import Floats
+from distill.tokenizer import knows
 from distill.world import ATTRIBUTES, HELD_OUT, TRAIN, Camera, Combination, Frames, What, pair, parts, varied
 from distill.world import draw as render
 from wan_demo.clip import Clip
 from wan_demo.models import Models
 from wan_demo.presets import Preset
-from wan_demo.text import unknown_words
 
 SPLITS = ("heldout", "train", "pairs", "varied")
 PAIRS, VARIANTS = 2000, 5  # that a sample is chosen from: pairs, and variants of each held-out combination
@@ -239,7 +239,7 @@ def _changed(what: Combination, rng: np.random.Generator) -> Combination:
 
 def known(members: Sequence[Some], language: str, tokenizer: PreTrainedTokenizerBase) -> list[Some]:
     """Those whose plain caption a tokenizer has all words of."""
-    return [what for what in members if not unknown_words(plain(what, language), tokenizer)]
+    return [what for what in members if knows(tokenizer, plain(what, language))]
 
 
 def choose(members: Sequence[Some], sample: Sample) -> Iterator[Some]:
@@ -255,7 +255,7 @@ def caption(number: int, what: What, sample: Sample, tokenizer: PreTrainedTokeni
     rng = np.random.default_rng([sample.seed, number])
     while True:
         text = paraphrase(what, rng, sample.language)
-        if tokenizer is None or not unknown_words(text, tokenizer):
+        if knows(tokenizer, text):
             return text
 
 

@@ -93,11 +93,11 @@ def cached_set(path: Path, vae: AutoencoderKLWan, shots: Shots, batch: int = 8, 
         made = encode_set(vae, shots, batch, renderers)
         return [getattr(made, f.name) for f in fields(made)]
 
-    encoder = hashlib.sha256()
+    made_with = hashlib.sha256()
     for weights in (*vae.encoder.parameters(), *vae.quant_conv.parameters()):
-        encoder.update(weights.detach().cpu().contiguous().numpy())
-    encoder.update(str(sorted(shots.tokenizer.get_vocab().items())).encode() if shots.tokenizer else b"")
-    facts = f"{shots.camera} {shots.seed} {shots.count} {shots.often} {encoder.hexdigest()}"
+        made_with.update(weights.detach().cpu().contiguous().numpy())
+    made_with.update(str(sorted(shots.tokenizer.get_vocab().items())).encode() if shots.tokenizer else b"")
+    facts = f"{shots.camera} {shots.seed} {shots.count} {shots.often} {made_with.hexdigest()}"
     facts += " alone" * shots.alone + " moves" * shots.moves
     return LatentSet(*kept(path, facts, make))
 

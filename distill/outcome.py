@@ -64,7 +64,7 @@ class Outcome:
         return np.stack([t.features for _, t, _ in self.beside]), np.stack([w.features for _, _, w in self.beside])
 
     @property
-    def known(self) -> bool:
+    def comparable(self) -> bool:
         """Whether features tell anything: they were learned from wide frames."""
         finish = self.column.preset.finish
         return finish.width > 1.5 * finish.height
@@ -73,7 +73,7 @@ class Outcome:
     def frechet(self) -> float | None:
         """Of the clips' features and those of the world's clips beside them; None where that tells nothing."""
         mine, world = self.features
-        return frechet(mine, world) if self.known and len(mine) > mine.shape[1] else None
+        return frechet(mine, world) if self.comparable and len(mine) > mine.shape[1] else None
 
     def moved(self, motion: str | None = None) -> tuple[float, Interval]:
         """Mean ratio of a clip's motion to that of the world's clip beside it, where that one's can be seen.
@@ -95,7 +95,7 @@ class Outcome:
         """How far clips of one combination lie apart: generated, and drawn by the world. None without repeats, or where
         features tell nothing."""
         size = self.column.sample.repeats
-        if size < 2 or not self.known:
+        if size < 2 or not self.comparable:
             return None
         starts = range(0, len(self.beside) - size + 1, size)
         mine, world = ([rows[i : i + size] for i in starts] for rows in self.features)

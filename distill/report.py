@@ -25,8 +25,8 @@ def check(columns: Sequence[Column]) -> None:
     Raises:
         WeightsError, ValueError: weights are not whole, or have no words for what is asked.
     """
-    for folder, some in groupby(columns, key=lambda column: column.preset.weights):
-        verify(folder)
+    for (folder, repair), some in groupby(columns, key=lambda column: (column.preset.weights, column.preset.repair)):
+        verify(folder, repair)
         tokenizer = load_tokenizer(folder / "tokenizer")
         for column in some:
             if not column.preset.has_experts:

@@ -10,9 +10,10 @@ from tokenizers.normalizers import Sequence as Steps
 from tokenizers.pre_tokenizers import PreTokenizer, Punctuation, Split, Whitespace
 from tokenizers.pre_tokenizers import Sequence as PreSequence
 from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from distill.captions import CODES, every_text
+from wan_demo.text import unknown_words
 
 MAX_TOKENS = 48  # the longest paraphrases of pairs have as many
 SPECIAL = ["<pad>", "</s>", "<unk>"]
@@ -38,6 +39,11 @@ def build_tokenizer(
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=MAX_TOKENS
     )
+
+
+def knows(tokenizer: PreTrainedTokenizerBase | None, text: str) -> bool:
+    """Whether a tokenizer has all words of a text; None has all."""
+    return tokenizer is None or not unknown_words(text, tokenizer)
 
 
 def _normalizer() -> Normalizer:

@@ -37,7 +37,7 @@ from wan_demo.request import (
     parse_fps,
     parse_size,
 )
-from wan_demo.setup import add_flags, read, require
+from wan_demo.setup import add_flags, read, require_device
 from wan_demo.worker import SAID, JobError, failure, make_clip
 
 FAILED, REFUSED, ALTERED, NO_TRACE = 1, 2, 3, 4
@@ -116,7 +116,7 @@ def generate(options: argparse.Namespace) -> int:
     from wan_demo.store import KEYS, home
 
     try:
-        require(setup.device)  # a fault of device, keys or request is told before weights come
+        require_device(setup.device)  # a fault of device, keys or request is told before weights come
         load_identity(home() / KEYS)
         with closing(Inspector(load_policy(home() / FILE))) as inspector:
             inspector.check_request(request)
@@ -159,7 +159,7 @@ def check_file(options: argparse.Namespace) -> int:
     from wan_demo import check
     from wan_demo.store import KEYS, Records, home
 
-    if not os.path.isfile(options.file):  # where it may not be looked at, Path.is_file raises
+    if not os.path.isfile(options.file):  # where it may not be looked at, Path.is_file raises; so in check_output
         raise RequestError(f"There is no file {options.file}: name a video.")
     try:
         finding = check.check(options.file, load_identity(home() / KEYS), Records().fingerprint)

@@ -14,7 +14,7 @@ from wan_demo import cost, rates
 from wan_demo.cost import Cost
 from wan_demo.plans import GIB, PLANS, Fit, Plan, named
 from wan_demo.presets import Preset
-from wan_demo.setup import require
+from wan_demo.setup import require_device
 from wan_demo.shapes import Compression
 
 SPARE = 0.05  # of a GPU's memory: what its allocator cannot use
@@ -57,7 +57,7 @@ def look(device: str) -> Device:
     host = psutil.virtual_memory().available + psutil.Process().memory_info().rss
     if device == "cpu":
         return Device(device, host, host)
-    require(device)
+    require_device(device)
     return Device(device, torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved(), host)
 
 
@@ -72,7 +72,6 @@ def choose(preset: Preset, device: str, name: str = "") -> Plan:
     Raises:
         RequestError: there is no such plan or device.
     """
-    require(device)
     if name:
         return named(name)
     return PLANS[0] if device == "cpu" else first_that_fits(preset, look(device))

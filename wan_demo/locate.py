@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from wan_demo import hub
 from wan_demo.events import Transfer
-from wan_demo.presets import Preset, tiers
+from wan_demo.presets import Preset, tiers, usable
 from wan_demo.setup import Setup
 
 
@@ -24,7 +24,7 @@ def locate(setup: Setup) -> Generator[Transfer, None, tuple[Preset, ...]]:
     """
     rows = tiers(setup.family, setup.weights)
     if not rows[0].source:
-        return tuple(row for row in rows if row.has_experts) or rows  # where all is missing, it is told later
+        return usable(rows)
     full, distilled = rows
     folder, whole = setup.weights, True
     if folder is not None:

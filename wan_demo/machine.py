@@ -10,9 +10,9 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from wan_demo.plans import GIB, Fit, named
-from wan_demo.presets import WEIGHTS, Preset, find, tiers
+from wan_demo.presets import WEIGHTS, Preset, find, tiers, usable
 from wan_demo.request import TIERS, Delivery, Request, RequestError, parse_size
-from wan_demo.setup import Setup, add_flags, read, require
+from wan_demo.setup import Setup, add_flags, read, require_device
 
 if TYPE_CHECKING:
     from wan_demo.models import Models
@@ -46,9 +46,7 @@ def fit(options: argparse.Namespace) -> int:
     setup = read(options)
     if options.memory is not None and not 0 < options.memory < math.inf:
         raise RequestError(f"A GPU cannot have {options.memory} GiB free: give --memory a number above 0.")
-    family = tiers(setup.family, setup.weights)
-    here = [preset for preset in family if preset.source or preset.has_experts] or family
-    rows = [replace(preset, tricks=setup.tricks) for preset in here]
+    rows = [replace(preset, tricks=setup.tricks) for preset in usable(tiers(setup.family, setup.weights))]
     timed, plan = options.memory is None, named(setup.plan) if setup.plan else None
     device = fitting.look(setup.device) if timed else fitting.Device("cuda", options.memory * GIB, math.inf)
     found = [fitting.fit(one, device, timed, plan) for preset in rows for one in fitting.sizes(preset)]
@@ -112,7 +110,7 @@ def parts_of(setup: Setup, preset: Preset, random_weights: bool) -> "tuple[Prese
     """The preset with its parts: from its weights, or random ones of the same shapes."""
     from wan_demo.shelf import Shelf
 
-    require(setup.device)
+    require_device(setup.device)
     if not random_weights:
         from wan_demo.locate import at_hand
 

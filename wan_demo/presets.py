@@ -277,6 +277,11 @@ def tiers(family: str, weights: Path | None = None) -> tuple[Preset, ...]:
     return found if weights is None else tuple(preset.at(weights) for preset in found)
 
 
+def usable(rows: tuple[Preset, ...]) -> tuple[Preset, ...]:
+    """Of a family's rows those whose experts are here or can be fetched; all where none are, so that it is told."""
+    return tuple(row for row in rows if row.source or row.has_experts) or rows
+
+
 def find(family: str, tier: str) -> Preset:
     """The row of a family and tier.
 

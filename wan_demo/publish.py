@@ -51,7 +51,9 @@ def publish(
     """
     delivery, looks, count = request.delivery, list[Frame](), len(edit.moments)
     embedder = Embedder(bytes.fromhex(mark), identity.carrier_key, delivery.height, delivery.width)
-    with mp4.replaced_when_done(output) as signed, _scratch(output) as folder:
+    # Beside the output: where this process is killed, the page still throws a clip's folder away.
+    beside = tempfile.TemporaryDirectory(prefix=".wan_demo-", dir=output.absolute().parent)
+    with mp4.replaced_when_done(output) as signed, beside as folder:
         draft = Path(folder) / "draft.mp4"
         extras = mp4.Extras(tags(mark), edit.sound, edit.captions if request.sound.captions == "track" else ())
         with clock.stage("write"), mp4.encoded(draft, delivery.fps, delivery.codec, extras) as writer:
@@ -73,11 +75,6 @@ def publish(
             finding = check(signed, identity, sets=sets)
             made = _read_back(signed, request, count, finding, mark)
     return made, seen, Fingerprint.of(sets[0]).to_bytes()
-
-
-def _scratch(output: Path) -> "tempfile.TemporaryDirectory[str]":
-    """Beside the output: where this process is killed, the page still throws a clip's folder away."""
-    return tempfile.TemporaryDirectory(prefix=".wan_demo-", dir=output.absolute().parent)
 
 
 def _in_advance(frames: Iterator[Frame], delivery: Delivery) -> Iterator[Frame]:

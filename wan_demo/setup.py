@@ -51,7 +51,7 @@ class Setup:
         return [f"--family={self.family}", f"--device={self.device}", *given, *loras, *tricks, *offline]
 
 
-def require(device: str) -> None:
+def require_device(device: str) -> None:
     """Refuse a device that is not here.
 
     Raises:

@@ -31,7 +31,7 @@ from wan_demo.models import Models, load
 from wan_demo.pipeline import draw as chain
 from wan_demo.pipeline import result_of
 from wan_demo.presets import Preset, find
-from wan_demo.request import Request
+from wan_demo.request import Delivery, Request
 from wan_demo.values import Latents
 
 CAMERA = Camera(33, 16, 224, 128)
@@ -242,6 +242,9 @@ def test_an_outcome_counts() -> None:
     assert outcome(clips=3).frechet is None
     assert made.varied() is not None
     assert outcome(repeats=1).varied() is None
+    upright = replace(made, column=replace(made.column, preset=made.column.preset.drawn(Delivery(720, 1280), 2.0)))
+    assert upright.frechet is None
+    assert upright.varied() is None
 
 
 def test_the_page_holds_its_plots_and_pictures() -> None:

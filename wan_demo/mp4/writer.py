@@ -97,8 +97,8 @@ class Writer:
         self.size = width, height
         self.container.metadata.update(self.extras.tags)
         self.video = _add_video(self.container, self.codec, self.size, self.fps)
-        with _usual_priority():
-            self.video.codec_context.open()
+        self.video.codec_context.open()
+        _take_usual_priority()
         self.sound = None if self.extras.sound is None else _add_sound(self.container)
         self.sound_done = 0
         if self.extras.captions:
@@ -114,11 +114,9 @@ class Writer:
             self.sound_done += len(samples)
 
 
-@contextmanager
-def _usual_priority() -> Iterator[None]:
-    """Of the threads that an encoder starts: where we are root, SVT-AV1 makes them, and the thread that opens it,
-    realtime ones, which starve everything else on the machine."""
-    yield
+def _take_usual_priority() -> None:
+    """In every thread: where we are root, SVT-AV1 makes its own, and the one that opens it, realtime ones, which starve
+    everything else on the machine."""
     if sys.platform == "linux":
         for thread in Path("/proc/self/task").iterdir():
             with suppress(ProcessLookupError):  # it has ended

@@ -84,14 +84,14 @@ def load_identity(folder: Path) -> Identity:
         if not folder.exists():
             _make(folder)
         certificates, private_key, secret = ((folder / name).read_text() for name in FILES)
-        return Identity(certificates, _for(certificates, private_key), bytes.fromhex(secret))
+        return Identity(certificates, _signing_key(certificates, private_key), bytes.fromhex(secret))
     except (OSError, ValueError, TypeError) as error:  # TypeError: of a key that asks for a password
         raise IdentityError(
             f"The keys in {folder} cannot be used ({error}): mend them, or set WAN_DEMO_HOME to a folder for new ones."
         ) from None
 
 
-def _for(certificates: str, private_key: str) -> str:
+def _signing_key(certificates: str, private_key: str) -> str:
     """The private key as what signs wants it (PKCS #8).
 
     Raises ValueError where what is signed with these could not be read back as ours, TypeError for an encrypted key.

@@ -25,14 +25,8 @@ SIGNS = {
     "meadow": ("草", "田野", "芝", "野原", "عشب", "مرج", "حقل"),
     "rain": ("雨", "مطر"),
 }
-NOWHERE = (
-    "beach ball",
-    "pelota de playa",
-    "balón de playa",
-    "ballon de plage",
-    "snow-white",
-    "雪白",
-)  # no place at all
+# What sounds like a place, and is none.
+NOWHERE = ("beach ball", "pelota de playa", "balón de playa", "ballon de plage", "snow-white", "雪白")
 QUIET = 0.05  # deviation of an ambience, of full scale
 
 

@@ -11,7 +11,7 @@ from wan_demo.locate import at_hand
 from wan_demo.policy import FILE, PolicyError, load_policy
 from wan_demo.request import RequestError
 from wan_demo.safety.brand import try_rules
-from wan_demo.setup import Setup, require
+from wan_demo.setup import Setup, require_device
 from wan_demo.store import home
 from wan_demo.worker import Worker
 
@@ -76,5 +76,5 @@ def open_workshop(setup: Setup) -> "tuple[Worker | Zero, Setup]":
 
         setup = replace(setup, device="cuda")  # all that is lent
         return Zero(at_hand(setup), setup.device, setup.plan), setup
-    require(setup.device)
+    require_device(setup.device)
     return Worker(at_hand(setup), setup.device, setup.plan), setup
