@@ -16,10 +16,10 @@ from wan_demo.clock import Clock
 from wan_demo.decode import decode
 from wan_demo.edit import times
 from wan_demo.events import BESIDE_WRITE, STAGES, Notice, Progress, Published
-from wan_demo.models import Models
+from wan_demo.models import Models, load
 from wan_demo.pipeline import draw, generate, result_of
 from wan_demo.policy import Policy
-from wan_demo.presets import Preset
+from wan_demo.presets import Preset, find
 from wan_demo.provenance.identity import Identity
 from wan_demo.request import Delivery, Request, RequestError
 from wan_demo.safety.frames import UnsafeClipError
@@ -62,6 +62,16 @@ def test_direct_mode_equals_wan_pipeline(
     frames = pipe(**arguments, generator=torch.Generator().manual_seed(7), output_type="np").frames[0]
     made = decode(ours, tiny_models.vae).frames
     assert np.abs(made.astype(int) - np.round(frames * 255).astype(int)).max() <= 1
+
+
+def test_the_shipped_student_draws_in_direct_mode(tmp_path: Path, identity: Identity) -> None:
+    """Its last step begins at the boundary, so the high-noise expert takes them all, as in WanPipeline."""
+    preset = find("pocket", "distilled")
+    request = Request(PROMPT, "distilled", mode="direct", delivery=Delivery(320, 180))
+    *events, published = generate(request, preset, load(preset), identity, tmp_path / "clip.mp4", INSPECTOR)
+    assert all(event.steps > 0 for event in events if isinstance(event, Progress))
+    assert isinstance(published, Published)
+    assert mp4.probe(published.path).frames == 60
 
 
 def test_a_clip_that_fails_its_check_is_not_published(

@@ -170,7 +170,8 @@ def draw(request: Request, preset: Preset, models: Models, clock: Clock) -> Gene
         edges = schedule.direct
         cut = sum(s >= preset.boundary for s in edges[:-1])
         latents, _ = yield from _denoise("layout", models, latents, edges[: cut + 1], prompt, preset, clock)
-        latents, _ = yield from _denoise("detail", models, latents, edges[cut:], prompt, preset, clock)
+        if cut < len(edges) - 1:  # else the last step begins at the boundary, which is the high-noise expert's still
+            latents, _ = yield from _denoise("detail", models, latents, edges[cut:], prompt, preset, clock)
     else:
         _, clean = yield from _denoise("layout", models, latents, schedule.high, prompt, preset, clock)
         with clock.stage("upsample"):
