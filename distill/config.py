@@ -81,6 +81,15 @@ class TeacherRecipe:
 
 
 @dataclass(frozen=True)
+class EndToEndRecipe:
+    seed: int = 9
+    batch: int = 2  # whole clips a process
+    steps: int = 600
+    lr: float = 4e-4
+    ema: float = 0.99
+
+
+@dataclass(frozen=True)
 class StudentRecipe:
     device: str = "cpu"
     seed: int = 5
@@ -122,6 +131,7 @@ class Recipe:
     upsampler: UpsamplerRecipe = UpsamplerRecipe()
     refiner: RefinerRecipe = RefinerRecipe()
     teacher: TeacherRecipe = TeacherRecipe()
+    end_to_end: EndToEndRecipe = EndToEndRecipe()
     student: StudentRecipe = StudentRecipe()
     matching: MatchingRecipe = MatchingRecipe()
     features: FeaturesRecipe = FeaturesRecipe()
@@ -151,6 +161,7 @@ RECIPES = {
             high_steps=30000,
             low_steps=15000,
         ),
+        end_to_end=EndToEndRecipe(batch=32, steps=3000),
         student=StudentRecipe(device="cuda", batch=256, high_steps=6000, low_steps=4000),
         matching=MatchingRecipe(batch=128, steps=6000),
         features=FeaturesRecipe(clips=8000, batch=32),

@@ -100,7 +100,7 @@ def train_high(
             source, batch = stills, recipe.batch * source.x.shape[2]  # as many latents
         some = source.examples(pick(source, batch, rng))
         sigma = 1 - (1 - FULL.boundary + MARGIN) * uniform(batch, rng)
-        return _loss_on(recipe, model, some, sigma, captions, rng)
+        return flow_loss(recipe, model, some, sigma, captions, rng)
 
     return _fit(model, loss, recipe, recipe.high_steps, runs / "high")
 
@@ -128,7 +128,7 @@ def train_low(
         else:
             some = cut_boxes(sample_set(finishes, recipe.other_share, dice), recipe.batch, dice, rng, recipe.boxes)
             sigma = FULL.schedule.low[0] * flow.shift(uniform(len(some.x), rng), 2.0)
-        return _loss_on(recipe, model, some, sigma, captions, rng)
+        return flow_loss(recipe, model, some, sigma, captions, rng)
 
     return _fit(model, loss, recipe, recipe.low_steps, runs / "low")
 
@@ -162,37 +162,46 @@ def guided(
 
 
 @torch.no_grad()
-def measure_drift(
-    recipe: TeacherRecipe,
-    preset: Preset,
-    high: WanTransformer3DModel,
-    small: LatentSet,
-    finishes: LatentSet,
-    captions: Captions,
-    upsampler: LTXLatentUpsamplerModel | None,
+def estimate(
+    recipe: TeacherRecipe, preset: Preset, high: WanTransformer3DModel, small: LatentSet, captions: Captions
 ) -> Tensor:
-    """How far from a noised clip the chain's low-noise expert begins, (N, C, T, H, W), in units of its noise.
-
-    The chain noises u, the upsampled clean estimate of the last step of `high`, where the flow would noise x0. On the
-    straight path from there to x0, x_sigma = (1 - sigma) x0 + sigma (eps + drift) with drift = (1 - s) / s (u - x0), s
-    the level it starts at. Trained with this in place of eps, the expert mends what upsampling broke.
-    small: the layouts of the same shots as `finishes`.
-    """
-    last, start = preset.schedule.high[-2], preset.schedule.low[0]
-    drifts = []
+    """What `high` hands on of these layouts, (N, C, T, H, W): the clean estimate of the chain's last step with it."""
+    last = preset.schedule.high[-2]
+    estimates = []
     for first in range(0, len(small), recipe.batch):
         rng, rows = generator_on(high.device, recipe.seed + 2, first), slice(first, first + recipe.batch)
         x0, prompts = small.x[rows].float(), captions.embed(small.texts[rows], rng)
         x = flow.add_noise(x0, gaussian(x0, rng), last)
         sigma = torch.full((len(x),), last, device=x.device)
         v = guided(high, x, sigma, prompts, captions.empty(len(x)), preset.guidance)
-        wanted = finishes.x[rows].float()
-        large = enlarge(flow.clean(x, v, last), wanted, upsampler)
-        drifts.append(((1 - start) / start * (large - wanted)).half())
+        estimates.append(flow.clean(x, v, last).half())
+    return torch.cat(estimates)
+
+
+def drift_of(large: Tensor, wanted: Tensor, start: float) -> Tensor:
+    """How far from a noised clip the chain's low-noise expert begins, in units of its noise.
+
+    The chain noises `large`, the upsampled estimate of the layout, where the flow would noise the clip x0. On the
+    straight path from there to x0, x_sigma = (1 - sigma) x0 + sigma (eps + drift) with drift = (1 - s) / s (large -
+    x0), s the level it starts at. Trained with this in place of eps, the expert mends what upsampling broke.
+    wanted: x0; all (B, C, T, H, W).
+    """
+    return (1 - start) / start * (large - wanted)
+
+
+@torch.no_grad()
+def measure_drift(
+    estimates: Tensor, finishes: LatentSet, start: float, upsampler: LTXLatentUpsamplerModel | None, batch: int
+) -> Tensor:
+    """`drift_of` for all finishes, (N, C, T, H, W). estimates: of their layouts, see `estimate`."""
+    drifts = []
+    for small, clips in zip(estimates.split(batch), finishes.x.split(batch), strict=True):
+        wanted = clips.float()
+        drifts.append(drift_of(enlarge(small.float(), wanted, upsampler), wanted, start).half())
     return torch.cat(drifts)
 
 
-def _loss_on(
+def flow_loss(
     recipe: TeacherRecipe,
     model: WanTransformer3DModel,
     some: Examples,
@@ -200,6 +209,7 @@ def _loss_on(
     captions: Captions,
     rng: torch.Generator,
 ) -> Tensor:
+    """What the experts learn from: the velocity of these clips or boxes, noised to sigma (B,)."""
     embeds, noise = captions.embed(some.texts, rng, DROPPED), gaussian(some.x, rng) + some.drift
     x, timestep = flow.add_noise(some.x, noise, sigma.view(-1, 1, 1, 1, 1)), flow.TIMESTEPS * sigma
     v = model(x, timestep, embeds).sample if recipe.temporal else each_frame(model, x, timestep, embeds)

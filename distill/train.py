@@ -7,12 +7,13 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
-from torch import Tensor
+from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from distill import (
     autoencoder,
     consistency,
+    end_to_end,
     export,
     features,
     matching,
@@ -24,6 +25,7 @@ from distill import (
 )
 from distill.config import Recipe
 from distill.data import FEW, FINISHES, FULL, LAYOUTS, STILL, Shots
+from distill.end_to_end import Drawn
 from distill.latents import Finishes, LatentSet, cached_set
 from distill.text_encoder import Captions
 from distill.world import ATTRIBUTES, Camera
@@ -49,9 +51,8 @@ def train_autoencoder(recipe: Recipe, runs: Path) -> None:
 
 def train_upsampler(recipe: Recipe, runs: Path) -> None:
     have = Materials(recipe, runs)
-    start = models.load_upsampler(runs / "pocket" / "upsampler")
     pairs = list(zip(have.small, have.finishes, strict=True))
-    model = upsampler.train(recipe.upsampler, pairs, recipe.teacher.other_share, runs, start)
+    model = upsampler.train(recipe.upsampler, pairs, recipe.teacher.other_share, runs, have.upsampler)
     if parallel.first():
         export.upsampler(model, runs / "pocket")
 
@@ -72,8 +73,14 @@ def train_teacher(recipe: Recipe, runs: Path) -> None:
     finishes = have.drifting(FULL, high)
     second = (begun(runs, "transformer_2") or copy.deepcopy(high)).to(plan.device).requires_grad_(True)
     low = teacher.train_low(plan, second, have.layouts, finishes, have.captions, runs)
+    enlarger = have.upsampler
+    if enlarger is not None:
+        drawn = have.drawn(FULL, high)
+        enlarger, low = end_to_end.train(recipe.end_to_end, plan, enlarger, low, drawn, have.captions, runs)
     if parallel.first():
         export.experts(high, low, runs / "pocket")
+        if enlarger is not None:
+            export.upsampler(enlarger, runs / "pocket")
 
 
 def train_student(recipe: Recipe, runs: Path) -> None:
@@ -155,15 +162,21 @@ class Materials:
         """The layouts of the finishes' shots."""
         return self._sets("small", LAYOUTS, 2000, self.plan.finishes, self.plan.other_finishes)
 
+    @property
+    def upsampler(self) -> LTXLatentUpsamplerModel | None:
+        model = models.load_upsampler(self.weights / "upsampler")
+        return model if model is None else model.to(self.plan.device)
+
+    def drawn(self, preset: Preset, high: WanTransformer3DModel) -> list[Drawn]:
+        """The finishes, and what `high` makes of their layouts."""
+        estimates = [teacher.estimate(self.plan, preset, high, small, self.captions) for small in self.small]
+        return [Drawn(clips, estimate) for clips, estimate in zip(self.finishes, estimates, strict=True)]
+
     def drifting(self, preset: Preset, high: WanTransformer3DModel) -> list[Finishes]:
         """The finishes, with the drift that they have where `high` made their layouts."""
-        enlarger = models.load_upsampler(self.weights / "upsampler")
-        enlarger = enlarger if enlarger is None else enlarger.to(self.plan.device)
-
-        def drift(small: LatentSet, clips: LatentSet) -> Tensor:
-            return teacher.measure_drift(self.plan, preset, high, small, clips, self.captions, enlarger)
-
-        return [Finishes(clips, drift(small, clips)) for small, clips in zip(self.small, self.finishes, strict=True)]
+        start, enlarger, batch = preset.schedule.low[0], self.upsampler, self.plan.batch
+        sets = self.drawn(preset, high)
+        return [Finishes(d.clips, teacher.measure_drift(d.estimates, d.clips, start, enlarger, batch)) for d in sets]
 
     def _sets(self, name: str, cameras: Sequence[Camera], seed: int, count: int, each: int) -> list[LatentSet]:
         """count: clips of the usual shape, the first; each: of each other one, 0 for none of these."""

@@ -11,6 +11,7 @@ from distill import features
 from distill.__main__ import begin, main, train
 from distill.config import (
     AutoencoderRecipe,
+    EndToEndRecipe,
     FeaturesRecipe,
     MatchingRecipe,
     Recipe,
@@ -36,6 +37,7 @@ SMALLEST = Recipe(
     teacher=TeacherRecipe(
         layouts=2, stills=2, finishes=1, others=1, other_finishes=1, batch=1, high_steps=1, low_steps=1
     ),
+    end_to_end=EndToEndRecipe(batch=1, steps=1),
     student=StudentRecipe(batch=1, high_steps=1, low_steps=1),
     matching=MatchingRecipe(batch=1, steps=2, fakes=1, fakes_first=0),
     features=FeaturesRecipe(clips=2, batch=2, steps=1),
