@@ -50,6 +50,18 @@ def test_what_drifts_is_told_from_what_changes() -> None:
     assert mend_drift(clip)[0] is clip
 
 
+def test_what_is_measured_in_the_dark_says_nothing_of_the_bright() -> None:
+    """A night sky whose contrast wavers by a twentieth, which nobody sees: a lamp in it stays as bright as it is."""
+    rng = np.random.default_rng(0)
+    sky = np.linspace(12, 36, 64)[:, None, None] + rng.normal(0, 2, (64, 96, 3))
+    gain = 1 + 0.05 * rng.choice([-1, 1], (33, 1, 1, 1)) + np.linspace(0, 0.1, 33)[:, None, None, None]
+    frames = np.clip(np.rint(24 + gain * (sky - 24)), 0, 255).astype(np.uint8)
+    frames[:, 20:40, 30:60] = (250, 200, 40)
+    clip = Clip(frames, Fraction(16))
+    assert mend_flicker(clip)[0] is clip
+    assert mend_drift(clip)[0] is clip
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_short_and_empty_clips_come_through(count: int) -> None:
     flat = Clip(np.full((count, 48, 64, 3), 128, np.uint8), Fraction(16))

@@ -5,21 +5,24 @@ import numpy as np
 from wan_demo.clip import Clip
 from wan_demo.finish.exposure import MID, Fault, Frame, measure_exposure, reduced, shown_as, slow
 
-DRIFTS = 5.0  # levels of 255 at mid-grey, between the two most different frames of a scene, from which it is mended
+# Levels of 255, between the two most different frames of a scene, from which it is mended: what moves is not a part of
+# what is measured, and strays by as much when the rest is held.
+DRIFTS = 6.5
 ALIKE = 0.6  # the ends of a scene must differ by less than this share of what they did; else it is what they show
 
 
 def mend_drift(clip: Clip) -> tuple[Clip, Fault]:
     """The clip with each scene at its own median exposure, or itself where nothing drifts. What flickers still does.
 
-    What is found is in levels of 255 at mid-grey, the most in any scene and channel.
+    What is found is in levels of 255, for the median of what the clip shows, the most in any scene and channel.
     """
     exposure = measure_exposure(clip)
     frames, found = clip.frames, 0.0
     for first, last in exposure.scenes:
         gain = np.exp(slow(np.log(exposure.gain[first:last]), float(clip.fps)))
         mid = slow(exposure.gain[first:last] * MID + exposure.level[first:last], float(clip.fps))
-        drift = float(np.ptp(mid, axis=0).max())
+        shown = slow(exposure.shown((first, last)).reshape(last - first, -1), float(clip.fps))
+        drift = float(np.median(np.ptp(shown, axis=0).reshape(-1, 3), axis=0).max())
         found = max(found, drift)
         ratio = np.median(gain, 0) / gain
         level = np.median(mid, 0) - ratio * mid

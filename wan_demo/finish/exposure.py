@@ -20,7 +20,8 @@ Floats = npt.NDArray[np.float64]
 ROWS = 48  # frames are measured at this height: averaging hides small motion
 CUT = 40.0  # mean difference of neighbours, of 255, from which they are two scenes
 SAME = 2.5  # a pixel shows the same thing while it changes like the others, within so many mean deviations
-MID = 128.0  # the grey at which a change of exposure is told
+MID = 128.0  # the grey about which the slow part of a path is drawn
+SHADES = np.arange(0.05, 1, 0.1)  # shares of a clip's pixels that are darker than those at which a change is told
 LEAST_SPREAD = 4.0  # deviation of a channel, of 255, below which its contrast cannot be compared
 
 
@@ -36,12 +37,19 @@ class Fault:
 class Exposure:
     """gain and level (F, 3): a frame shows (gain * x + level) for what the first frame of its scene shows as x.
 
-    scenes: (first, last + 1) of each run of frames without a cut.
+    scenes: (first, last + 1) of each run of frames without a cut. shades (len(SHADES), 3): what the clip shows, from
+    dark to bright. A change is told of these: measured in a night sky, it says nothing of a grey that is not there.
     """
 
     gain: Floats
     level: Floats
     scenes: tuple[tuple[int, int], ...]
+    shades: Floats
+
+    def shown(self, scene: tuple[int, int]) -> Floats:
+        """What each of a scene's frames shows for each of the shades, (F, len(SHADES), 3)."""
+        gain, level = self.gain[slice(*scene)], self.level[slice(*scene)]
+        return np.asarray(gain[:, None] * self.shades + level[:, None])
 
 
 def is_cut(frame0: Frame, frame1: Frame) -> bool:
@@ -62,7 +70,8 @@ def measure_exposure(clip: Clip) -> Exposure:
             step_gain, step_level = _change(small[k - 1][:, channel], small[k][:, channel])
             gain[k, channel] = gain[k - 1, channel] * step_gain
             level[k, channel] = level[k - 1, channel] * step_gain + step_level
-    return Exposure(gain, level, tuple(pairwise([*starts, len(small)])))
+    shades = np.quantile(np.concatenate(small), SHADES, axis=0)
+    return Exposure(gain, level, tuple(pairwise([*starts, len(small)])), shades)
 
 
 def slow(path: Floats, fps: float, smooth_s: float = 0.6) -> Floats:

@@ -5,17 +5,17 @@ import numpy as np
 from wan_demo.clip import Clip
 from wan_demo.finish.exposure import MID, Exposure, Fault, Floats, measure_exposure, shown_as, slow
 
-FLICKERS = 0.6  # levels of 255, rms at mid-grey, from which there is something to mend
+FLICKERS = 0.6  # levels of 255, rms, from which there is something to mend
 
 
 def mend_flicker(clip: Clip) -> tuple[Clip, Fault]:
     """The clip with its exposure smoothed over time, or itself where it does not flicker. Cuts are kept.
 
-    What is found is in levels of 255, rms over the frames and channels, at mid-grey.
+    What is found is in levels of 255, rms over frames, channels and what the clip shows.
     """
     exposure = measure_exposure(clip)
     quick = [_quick(exposure, scene, float(clip.fps)) for scene in exposure.scenes]
-    away = np.concatenate([(gain - 1) * MID + level for gain, level in quick])
+    away = np.concatenate([(gain - 1)[:, None] * exposure.shades + level[:, None] for gain, level in quick])
     found = float(np.sqrt(np.mean(np.square(away))))
     if found < FLICKERS:
         return clip, Fault(found, mended=False)
