@@ -78,7 +78,10 @@ class Combination:
 
 @dataclass(frozen=True, order=True)
 class Pair:
-    """Two things in one scene, each in its half, either on the left: different things of different colours."""
+    """Two things in one scene, each in its half, the first on the left: different things of different colours.
+
+    As they are named, so they stand: where either could be on the left, experts drew both as mixtures (LOG.md).
+    """
 
     first: Combination
     second: Combination
@@ -189,7 +192,7 @@ def draw(what: What, seed: int, camera: Camera) -> Shot:
         raise ValueError(f"{strange[0]} is not in the world")
     rng = np.random.default_rng([seed, *(_NUMBERS[one.plain] for one in shown)])
     seconds = camera.start_s + np.arange(camera.frames, dtype=np.float32) / camera.fps
-    places = _places(shown, rng)
+    places = _places(shown)
     bounce = hop(camera.width, camera.height)
     truths = tuple(_trajectory(one, place, seconds, bounce, rng) for one, place in zip(shown, places, strict=True))
     scene, lively = shown[0].scene, shown[0].lively
@@ -222,10 +225,8 @@ class _Place:
     radius: float = 1.0
 
 
-def _places(shown: tuple[Combination, ...], rng: np.random.Generator) -> list[_Place]:
-    if len(shown) == 1:
-        return [_Place()]
-    return [_Place(float(x), PAIR_BREADTH, PAIR_RADIUS) for x in rng.permutation([0.25, 0.75])]
+def _places(shown: tuple[Combination, ...]) -> list[_Place]:
+    return [_Place()] if len(shown) == 1 else [_Place(x, PAIR_BREADTH, PAIR_RADIUS) for x in (0.25, 0.75)]
 
 
 def _trajectory(what: Combination, place: _Place, seconds: Floats, hop: float, rng: np.random.Generator) -> Truth:
