@@ -164,6 +164,7 @@ class Materials:
 
     @property
     def upsampler(self) -> LTXLatentUpsamplerModel | None:
+        """As it is in the folder now; None where there is none, and latents are interpolated."""
         model = models.load_upsampler(self.weights / "upsampler")
         return model if model is None else model.to(self.plan.device)
 
