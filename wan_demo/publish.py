@@ -49,22 +49,12 @@ def publish(
     Returns what the file holds, what the operator's rules saw, and its fingerprint. means: with what frames in between
     are made.
     """
-    delivery, looks, count = request.delivery, list[Frame](), len(edit.moments)
-    embedder = Embedder(bytes.fromhex(mark), identity.carrier_key, delivery.height, delivery.width)
     # Beside the output: where this process is killed, the page still throws a clip's folder away.
     beside = tempfile.TemporaryDirectory(prefix=".wan_demo-", dir=output.absolute().parent)
     with mp4.replaced_when_done(output) as signed, beside as folder:
         draft = Path(folder) / "draft.mp4"
-        extras = mp4.Extras(tags(mark), edit.sound, edit.captions if request.sound.captions == "track" else ())
-        with clock.stage("write"), mp4.encoded(draft, delivery.fps, delivery.codec, extras) as writer:
-            yield clock.progress(0, count)
-            making = Clock()  # mostly another thread's
-            marked = making.each("watermark", map(embedder.mark, finished(edit, request, making, looks, means)))
-            for done, frame in enumerate(_in_advance(marked, delivery), 1):
-                writer.add(frame)
-                yield clock.progress(done, count)
-            clock.seconds |= making.seconds
-            seen = inspector.check_clip(looks)
+        with clock.stage("write"):
+            seen = yield from _write(edit, request, mark, identity, draft, inspector, clock, means)
         with clock.stage("sign"):
             yield clock.progress()
             add_xmp(draft)
@@ -73,8 +63,33 @@ def publish(
             yield clock.progress()
             sets = pictures_of(signed)
             finding = check(signed, identity, sets=sets)
-            made = _read_back(signed, request, count, finding, mark)
+            made = _read_back(signed, request, len(edit.moments), finding, mark)
     return made, seen, Fingerprint.of(sets[0]).to_bytes()
+
+
+def _write(
+    edit: Edit,
+    request: Request,
+    mark: str,
+    identity: Identity,
+    draft: Path,
+    inspector: Inspector,
+    clock: Clock,
+    means: Means,
+) -> Generator[Progress, None, dict[str, Any]]:
+    """Finish, watermark and encode the clip; returns what the operator's rules saw in it."""
+    delivery, looks, count = request.delivery, list[Frame](), len(edit.moments)
+    embedder = Embedder(bytes.fromhex(mark), identity.carrier_key, delivery.height, delivery.width)
+    extras = mp4.Extras(tags(mark), edit.sound, edit.captions if request.sound.captions == "track" else ())
+    with mp4.encoded(draft, delivery.fps, delivery.codec, extras) as writer:
+        yield clock.progress(0, count)
+        making = Clock()  # mostly another thread's
+        marked = making.each("watermark", map(embedder.mark, finished(edit, request, making, looks, means)))
+        for done, frame in enumerate(_in_advance(marked, delivery), 1):
+            writer.add(frame)
+            yield clock.progress(done, count)
+        clock.seconds |= making.seconds
+        return inspector.check_clip(looks)
 
 
 def _in_advance(frames: Iterator[Frame], delivery: Delivery) -> Iterator[Frame]:
