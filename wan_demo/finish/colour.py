@@ -21,8 +21,7 @@ def mend_drift(clip: Clip) -> tuple[Clip, Fault]:
     for first, last in exposure.scenes:
         gain = np.exp(slow(np.log(exposure.gain[first:last]), float(clip.fps)))
         mid = slow(exposure.gain[first:last] * MID + exposure.level[first:last], float(clip.fps))
-        shown = slow(exposure.shown((first, last)).reshape(last - first, -1), float(clip.fps))
-        drift = float(np.median(np.ptp(shown, axis=0).reshape(-1, 3), axis=0).max())
+        drift = float(np.median(np.ptp(exposure.shown(gain, mid - gain * MID), axis=0), axis=0).max())
         found = max(found, drift)
         ratio = np.median(gain, 0) / gain
         level = np.median(mid, 0) - ratio * mid

@@ -46,9 +46,8 @@ class Exposure:
     scenes: tuple[tuple[int, int], ...]
     shades: Floats
 
-    def shown(self, scene: tuple[int, int]) -> Floats:
-        """What each of a scene's frames shows for each of the shades, (F, len(SHADES), 3)."""
-        gain, level = self.gain[slice(*scene)], self.level[slice(*scene)]
+    def shown(self, gain: Floats, level: Floats) -> Floats:
+        """gain (F, 3) times each of the shades plus level (F, 3): (F, len(SHADES), 3)."""
         return np.asarray(gain[:, None] * self.shades + level[:, None])
 
 

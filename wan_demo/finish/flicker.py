@@ -15,7 +15,7 @@ def mend_flicker(clip: Clip) -> tuple[Clip, Fault]:
     """
     exposure = measure_exposure(clip)
     quick = [_quick(exposure, scene, float(clip.fps)) for scene in exposure.scenes]
-    away = np.concatenate([(gain - 1)[:, None] * exposure.shades + level[:, None] for gain, level in quick])
+    away = np.concatenate([exposure.shown(gain - 1, level) for gain, level in quick])
     found = float(np.sqrt(np.mean(np.square(away))))
     if found < FLICKERS:
         return clip, Fault(found, mended=False)
