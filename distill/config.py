@@ -29,6 +29,7 @@ class TextRecipe:
     batch: int = 64  # a process
     steps: int = 2000
     lr: float = 2e-3
+    owner_weight: float = 10.0  # of the loss at each word
     asked: int = 1000  # captions of each kind in each language, to tell how well they are read
 
 

@@ -86,6 +86,18 @@ class Language:
         texts = dict.fromkeys(self.tidy(_agree(row, feminine)) for row in rows for feminine in (False, True))
         return [*texts, *(variant(text) for text in texts for variant in self.variants)]
 
+    def words(self, attribute: str, value: str) -> list[str]:
+        """All that may be said for a thing's "thing", "colour", "motion", "size" or "speed"; nothing for ""."""
+        table = {
+            "thing": {thing: (*words, *self.small.get(thing, ())) for thing, words in self.things.items()},
+            "colour": self.colours,
+            "motion": self.motions,
+            "size": self.sizes,
+            "speed": self.speeds,
+        }[attribute]
+        forms = [form for word in table.get(value, ()) for form in _forms(word.rpartition(":")[2])]
+        return [_agree(_paced(form, "@").replace("@", " "), second) for form in forms for second in (False, True)]
+
     def _sentence(self, what: What, pick: Pick) -> str:
         """With the words and templates that `pick` chooses."""
         shown = parts(what)

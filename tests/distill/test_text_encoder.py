@@ -11,6 +11,7 @@ from distill.captions import CODES
 from distill.config import TextRecipe
 from distill.data import generator
 from distill.text_encoder import NO_THING, OF_SCENE, OF_THING, UNASKED
+from distill.tokenizer import build_tokenizer
 from distill.world import MOTIONS, Combination, Pair
 
 RED_BALL = Combination("ball", "red", "sea", "spins", "big", "slowly", True)
@@ -34,11 +35,28 @@ def test_a_reader_answers_for_every_label_whatever_the_padding() -> None:
     torch.manual_seed(0)
     reader = text_encoder.Reader(text_encoder.build(20))
     ids, mask = torch.tensor([[3, 4, 5, 1]]), torch.ones(1, 4, dtype=torch.long)
-    logits = reader(ids, mask)
+    logits, owners = reader(ids, mask)
     assert [row.shape[1] for row in logits] == [*OF_SCENE, *OF_THING, *OF_THING]
-    padded = reader(torch.cat([ids, torch.zeros(1, 3, dtype=torch.long)], 1), torch.tensor([[1] * 4 + [0] * 3]))
-    for row, same in zip(logits, padded, strict=True):
+    padded, also = reader(torch.cat([ids, torch.zeros(1, 3, dtype=torch.long)], 1), torch.tensor([[1] * 4 + [0] * 3]))
+    for row, same in zip([*logits, owners], [*padded, also[:, :4]], strict=True):
         torch.testing.assert_close(row, same)
+
+
+@pytest.mark.parametrize(
+    ("text", "owners"),
+    [
+        ("A red ball spins and a blue star falls over the sea", ".000..111...."),
+        ("Une balle rouge tourne et une étoile bleue tombe dans le ciel", ".000..111...."),
+        ("红球旋转，蓝星星下落", "000.11.1."),
+    ],
+)
+def test_a_word_is_its_own_things(text: str, owners: str) -> None:
+    tokenizer = build_tokenizer()
+    said = text_encoder.vocabulary(tokenizer)
+    ids = tokenizer(text, return_tensors="pt").input_ids[0]
+    told = text_encoder.whose(Pair(replace(RED_BALL, size="", speed=""), BLUE_STAR), ids, said)
+    assert "".join({0: "0", 1: "1"}.get(int(i), ".") for i in told) == owners
+    assert (text_encoder.whose(BLUE_STAR, ids, said) == UNASKED).all()
 
 
 @pytest.mark.parametrize("pairs", [False, True])
