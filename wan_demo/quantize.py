@@ -113,7 +113,8 @@ def save(model: WanTransformer3DModel, folder: Path) -> None:
         k: v.half() if v.is_floating_point() and not k.endswith("SCB") else v for k, v in model.state_dict().items()
     }
     save_file({k: v.contiguous() for k, v in state.items()}, folder / FILE, metadata={"format": "pt"})
-    config = {k: v for k, v in model.config.items() if k != "quantization_config"} | {"quantization_config": CONFIG}
+    defaults = "_use_default_values"  # diffusers' own note, in any order: the same training would write another file
+    config = {k: v for k, v in model.config.items() if k != defaults} | {"quantization_config": CONFIG}
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 

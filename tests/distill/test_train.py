@@ -44,24 +44,37 @@ SMALLEST = Recipe(
 )
 
 
-def test_the_verbs_make_a_family(tmp_path: Path) -> None:
-    train("all", SMALLEST, tmp_path)
-    few = find("pocket", "distilled").at(tmp_path / "pocket")
+@pytest.fixture(scope="module")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("family")
+    train("all", SMALLEST, runs)
+    return runs
+
+
+def test_the_verbs_make_a_family(family: Path, tmp_path: Path) -> None:
+    few = find("pocket", "distilled").at(family / "pocket")
     parts = models.load(few)  # verifies the checksums
     assert parts.high.blocks[0].attn1.to_q.weight.dtype == torch.int8
     assert all(s > 0 for s in parts.vae.config.latents_std)
     assert parts.upsampler is not None
-    assert load_refiner(tmp_path / "pocket" / "refiner") is not None
+    assert load_refiner(family / "pocket" / "refiner") is not None
     assert unknown_words("红色的球弹跳", parts.tokenizer) == []
     assert parts.text_encoder.config.vocab_size == len(parts.tokenizer)
-    features.load(tmp_path / "features.safetensors")
-    whole = models.load_expert(tmp_path / "students" / "transformer")
+    features.load(family / "features.safetensors")
+    whole = models.load_expert(family / "students" / "transformer")
     assert all(torch.isfinite(p).all() for p in whole.parameters())
-    models.load(find("pocket", "full").at(tmp_path / "pocket"))
+    models.load(find("pocket", "full").at(family / "pocket"))
     result = evaluate(few, parts, Sample(clips=1), tmp_path / "log.jsonl")
     assert result.clips == 1
     assert 0 <= result.all_right <= 1
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_second_run_from_the_same_seed_makes_the_same_files(family: Path, tmp_path: Path) -> None:
+    train("all", SMALLEST, tmp_path)
+    made = [p.relative_to(family) for kind in ("safetensors", "json") for p in family.rglob(f"*.{kind}")]
+    assert len(made) > 20
+    assert [name for name in made if (family / name).read_bytes() != (tmp_path / name).read_bytes()] == []
 
 
 @pytest.mark.gpu
