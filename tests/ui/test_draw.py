@@ -63,11 +63,12 @@ def test_a_tier_says_what_it_costs() -> None:
     assert "41 steps, 34 of them guided" in draw.tier_choice(full, None)
     assert "41 steps, guided" in draw.tier_choice(replace(full, low_guidance=2.5), None)
     assert "not timed on this machine yet" in draw.tier_choice(full, None)
-    fast = draw.tier_choice(replace(distilled, measured=Measured(0.94, 50)), 8.2)
+    fast = draw.tier_choice(replace(distilled, measured=Measured(0.94, 50, 0.8, 60)), 8.2)
     assert "about 8.2 s on this machine" in fast
     assert "guided" not in fast
     assert "8 bits" in fast
     assert "94% of 50 test clips" in fast
+    assert "of two things, 80% of 60" in fast
     assert "test clips" not in draw.tier_choice(replace(distilled, measured=None), 8.2)
 
 

@@ -62,7 +62,9 @@ def tier_choice(preset: Preset, seconds: float | None, fit: Fit | None = None) -
         cost += f" (its models alone: {duration(fit.model_s)}, estimated)"
     lines = [name, f"{steps}; {cost}", what]
     if preset.measured:
-        lines.append(f"{preset.measured.all_right:.0%} of {preset.measured.clips} test clips show all that was asked")
+        of = preset.measured
+        shown = f"{of.all_right:.0%} of {of.clips} test clips show all that was asked"
+        lines.append(f"{shown}; of two things, {of.pairs_right:.0%} of {of.pairs}")
     return "\n".join(lines)
 
 
