@@ -7,7 +7,7 @@ EXAMPLES = {  # sentences that a family draws well
         "a red ball moves right over green grass",
         "a blue fish moves right over the sea",
         "a purple leaf falls in the desert",
-        "a red heart grows and a blue bird moves left over green grass",
+        "a red heart grows and a blue bird moves left over grass",
         "一只粉红色的鸟在沙漠里向左移动",
         "オレンジ色の箱が海の上で左に動く",
         "un corazón rojo sube sobre el mar",
