@@ -88,14 +88,15 @@ class Language:
 
     def words(self, attribute: str, value: str) -> list[str]:
         """All that may be said for a thing's "thing", "colour", "motion", "size" or "speed"; nothing for ""."""
-        table = {
-            "thing": {thing: (*words, *self.small.get(thing, ())) for thing, words in self.things.items()},
+        tables = {
+            "thing": self.things,
             "colour": self.colours,
             "motion": self.motions,
             "size": self.sizes,
             "speed": self.speeds,
-        }[attribute]
-        forms = [form for word in table.get(value, ()) for form in _forms(word.rpartition(":")[2])]
+        }
+        words = (*tables[attribute].get(value, ()), *self.small.get(value, ()))
+        forms = [form for word in words for form in _forms(word.rpartition(":")[2])]
         return [_agree(_paced(form, "@").replace("@", " "), second) for form in forms for second in (False, True)]
 
     def _sentence(self, what: What, pick: Pick) -> str:

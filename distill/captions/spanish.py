@@ -17,7 +17,7 @@ SIDEWAYS = (
 
 def tidy(text: str) -> str:
     """Del cubo and al cubo, not de el cubo and a el cubo; hay una caja, not hay la caja."""
-    text = re.sub(r"\bhay (el|la) ", lambda found: f"hay {'un' if found[1] == 'el' else 'una'} ", text)
+    text = re.sub(r"\bhay el ", "hay un ", re.sub(r"\bhay la ", "hay una ", text))
     return re.sub(r"\b(de|a) el ", r"\1l ", text)
 
 

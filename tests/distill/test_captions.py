@@ -242,6 +242,21 @@ def test_a_paraphrase_of_anything_means_it_alone(code: str) -> None:
     assert len(meant) > 2700
 
 
+@pytest.mark.parametrize(
+    ("code", "wrong"),
+    [
+        ("es", r"\bhay (el|la) "),  # "there is the"
+        ("ja", r"ます(?![。、]|$)"),  # a polite verb before a noun
+        ("zh", r"正夜|正?在越来越"),  # no verb
+        ("ar", r"(نرى|شاهد) (?!كيف)|فيديو [يت]ظهر (?!فيه)"),  # an object, which would have another form
+    ],
+)
+def test_what_a_native_reader_would_mend_is_not_said(code: str, wrong: str) -> None:
+    rng = np.random.default_rng(4)
+    texts = {paraphrase(choose(rng), rng, code) for _ in range(2000)}
+    assert [text for text in texts if re.search(wrong, text)] == []
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_every_caption_of_anything_is_known_and_fits(code: str, tokenizer: PreTrainedTokenizerFast) -> None:
     rng = np.random.default_rng(2)

@@ -10,8 +10,7 @@ from distill import text_encoder
 from distill.captions import CODES
 from distill.config import TextRecipe
 from distill.data import generator
-from distill.text_encoder import NO_THING, OF_SCENE, OF_THING, UNASKED
-from distill.tokenizer import build_tokenizer
+from distill.text_encoder import NO_THING, OF_SCENE, OF_THING, UNASKED, Captions
 from distill.world import MOTIONS, Combination, Pair
 
 RED_BALL = Combination("ball", "red", "sea", "spins", "big", "slowly", True)
@@ -50,10 +49,9 @@ def test_a_reader_answers_for_every_label_whatever_the_padding() -> None:
         ("红球旋转，蓝星星下落", "000.11.1."),
     ],
 )
-def test_a_word_is_its_own_things(text: str, owners: str) -> None:
-    tokenizer = build_tokenizer()
-    said = text_encoder.vocabulary(tokenizer)
-    ids = tokenizer(text, return_tensors="pt").input_ids[0]
+def test_a_word_is_its_own_things(text: str, owners: str, captions: Captions) -> None:
+    said = text_encoder.vocabulary(captions.tokenizer)
+    ids = captions.tokenizer(text, return_tensors="pt").input_ids[0]
     told = text_encoder.whose(Pair(replace(RED_BALL, size="", speed=""), BLUE_STAR), ids, said)
     assert "".join({0: "0", 1: "1"}.get(int(i), ".") for i in told) == owners
     assert (text_encoder.whose(BLUE_STAR, ids, said) == UNASKED).all()
